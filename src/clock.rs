@@ -1,0 +1,80 @@
+//! Time: the only file that reads a clock.
+//!
+//! Everything else takes `now` as an argument or asks a [`Clock`] that it was given, so that a test
+//! can stand at any instant and move on without waiting.
+//! Not here: durations as the file writes them (`config::duration`), pacing (`api::pacing`).
+
+use std::fmt::Debug;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::Instant;
+
+/// An instant on the wall clock, UTC, as the API writes its times (contract: ISO 8601, `Z`).
+pub type Timestamp = DateTime<Utc>;
+
+/// Where time comes from.
+pub trait Clock: Debug + Send + Sync {
+    /// The wall clock: for ages, dates and records. It may jump.
+    fn now(&self) -> Timestamp;
+
+    /// The monotonic clock: for waits, freshness and durations. It never goes back, and stands still
+    /// under tokio's paused time unless a test moves it.
+    fn monotonic(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+/// The machine's clock.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct SystemClock;
+
+impl Clock for SystemClock {
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the wall clock"
+    )]
+    fn now(&self) -> Timestamp {
+        Utc::now()
+    }
+}
+
+/// A clock that starts at a given instant and moves with tokio's time: still while tokio's time is
+/// paused, and movable by hand. For tests, `demo` and the emulator.
+#[derive(Debug)]
+pub struct SetClock {
+    start: Timestamp,
+    began: Instant,
+    moved_ms: std::sync::atomic::AtomicI64,
+}
+
+impl SetClock {
+    /// A clock that reads `start` now.
+    pub fn starting_at(start: Timestamp) -> Self {
+        Self { start, began: Instant::now(), moved_ms: std::sync::atomic::AtomicI64::new(0) }
+    }
+
+    /// Moves the wall clock forward (or, with a negative number, back) by that many milliseconds.
+    pub fn move_by_ms(&self, ms: i64) {
+        self.moved_ms.fetch_add(ms, std::sync::atomic::Ordering::SeqCst);
+    }
+
+    /// Moves the wall clock forward.
+    pub fn advance(&self, by: Duration) {
+        self.move_by_ms(i64::try_from(by.as_millis()).unwrap_or(i64::MAX));
+    }
+}
+
+impl Clock for SetClock {
+    fn now(&self) -> Timestamp {
+        let moved = chrono::TimeDelta::milliseconds(
+            self.moved_ms.load(std::sync::atomic::Ordering::SeqCst),
+        );
+        let elapsed =
+            chrono::TimeDelta::from_std(self.began.elapsed()).unwrap_or(chrono::TimeDelta::MAX);
+        self.start
+            .checked_add_signed(elapsed)
+            .and_then(|at| at.checked_add_signed(moved))
+            .unwrap_or(self.start)
+    }
+}

@@ -1,0 +1,70 @@
+//! Plans: a verdict for each batch of one inventory.
+//!
+//! Not here: how verdicts are found (`policy`), whether the plan may be carried out (`guards`).
+//! Invariant: a plan belongs to one proven inventory; verdict `i` is that of batch `i`.
+
+use std::collections::BTreeMap;
+
+use crate::batch::{AccountName, Batch, RunId};
+use crate::clock::Timestamp;
+use crate::inventory::Inventory;
+use crate::policy::verdict::Verdict;
+
+/// What would become of each batch of one inventory.
+#[derive(Debug)]
+pub struct Plan {
+    account: AccountName,
+    run_id: RunId,
+    made_at: Timestamp,
+    inventory: Inventory,
+    verdicts: Vec<Verdict>,
+}
+
+impl Plan {
+    /// Puts an inventory and its verdicts together.
+    pub fn new(
+        account: AccountName,
+        run_id: RunId,
+        made_at: Timestamp,
+        inventory: Inventory,
+        verdicts: Vec<Verdict>,
+    ) -> Self {
+        debug_assert_eq!(inventory.batches().len(), verdicts.len(), "one verdict for each batch");
+        Self { account, run_id, made_at, inventory, verdicts }
+    }
+
+    /// Whose plan it is.
+    pub const fn account(&self) -> &AccountName {
+        &self.account
+    }
+
+    /// The run that made it.
+    pub const fn run_id(&self) -> RunId {
+        self.run_id
+    }
+
+    /// The instant for which it was decided.
+    pub const fn made_at(&self) -> Timestamp {
+        self.made_at
+    }
+
+    /// The inventory it was made of.
+    pub const fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// Each batch with its verdict, oldest first, as listed.
+    pub fn entries(&self) -> impl Iterator<Item = (&Batch, &Verdict)> {
+        self.inventory.batches().iter().zip(&self.verdicts)
+    }
+
+    /// Batches by verdict; every verdict is named. Batches with an unacceptable id count as unknown.
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts: BTreeMap<_, _> = Verdict::NAMES.map(|name| (name, 0)).into();
+        for verdict in &self.verdicts {
+            *counts.entry(verdict.name()).or_default() += 1;
+        }
+        *counts.entry("unknown").or_default() += self.inventory.hostile_ids().len();
+        counts
+    }
+}
