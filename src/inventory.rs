@@ -1,30 +1,486 @@
 //! The inventory: one account's complete, verified listing.
 //!
-//! `list` asks for pages; `prove` judges pages as data. Not here: the call itself (`api`).
-//! Invariant: an [`Inventory`] exists only where the pages prove that nothing is missing.
+//! [`list`] asks for pages, [`Proof`] judges pages as data. Not here: the call itself (`api`).
+//! Invariant: an [`Inventory`] of an account exists only where the pages prove that nothing is
+//! missing. Completeness = distinct ids = `total_count` of the last page = sum of `count_this_page`,
+//! every record has an id, no id comes twice (contract §6.2.3).
 
-use crate::batch::Batch;
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+
+use crate::api::client::{Page, Reader, Record, Surroundings};
+use crate::api::error::{Error, Kind};
+use crate::batch::{Batch, BatchId, Fact, escaped};
+use crate::observe::event::Event;
+
+/// How often one account is listed anew when somebody else's work disturbs the listing.
+const LISTINGS: u32 = 3;
+
+/// The most pages that are ever asked for: a hundred times what an account can hold. A server that
+/// never ends its listing is found out by its totals long before that.
+const MAX_PAGES: u32 = 1_000;
 
 /// A complete listing of one account, oldest first.
 #[derive(Debug)]
 pub struct Inventory {
     batches: Vec<Batch>,
     hostile_ids: Vec<Box<str>>,
+    account_count: Option<u64>,
 }
 
 impl Inventory {
-    /// The batches, in the order listed: by creation, oldest first.
+    /// The batches: by creation, oldest first, then by id; those without a known date last.
     pub fn batches(&self) -> &[Batch] {
         &self.batches
     }
 
-    /// Ids, as sent, of batches that cannot be asked for. They are kept.
+    /// Ids, as sent, of batches that cannot be asked for (fault X3). They are kept.
     pub fn hostile_ids(&self) -> &[Box<str>] {
         &self.hostile_ids
     }
 
-    /// An inventory from batches that a test or a case made up.
-    pub fn of(batches: Vec<Batch>) -> Self {
-        Self { batches, hostile_ids: Vec::new() }
+    /// All batches of the account, those with an unacceptable id included.
+    pub fn len(&self) -> usize {
+        self.batches.len() + self.hostile_ids.len()
     }
+
+    /// Whether the account holds nothing.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many batches the account's own page counts, if it answered.
+    pub const fn account_count(&self) -> Option<u64> {
+        self.account_count
+    }
+
+    /// An inventory of batches that a case or a test made up.
+    pub fn of(mut batches: Vec<Batch>) -> Self {
+        batches.sort_by(|a, b| by_age(a).cmp(&by_age(b)));
+        Self { batches, hostile_ids: Vec::new(), account_count: None }
+    }
+
+    /// A hash over ids and records, in order: equal inventories have equal hashes. Hex.
+    pub fn hash(&self) -> String {
+        let mut hash = Sha256::new();
+        for batch in &self.batches {
+            hash.update(batch.id.as_str());
+            hash.update([0]);
+            hash.update(batch.raw.as_bytes());
+            hash.update([0]);
+        }
+        for id in &self.hostile_ids {
+            hash.update(id.as_bytes());
+            hash.update([1]);
+        }
+        hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    }
+}
+
+/// Sorts by creation, unknown last, then by id.
+fn by_age(batch: &Batch) -> (bool, Option<&crate::clock::Timestamp>, &BatchId) {
+    let created = batch.created_at.known();
+    (created.is_none(), created, &batch.id)
+}
+
+/// Why a listing cannot be trusted. The run ends; nothing is deleted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum IncompleteInventory {
+    /// A page did not come.
+    #[error("cannot read page {page} of the listing")]
+    Page {
+        /// Which page, from 1; 0 for the account's own page.
+        page: u32,
+        /// Why not.
+        source: Error,
+    },
+    /// The pages were read, but do not make a whole.
+    #[error(transparent)]
+    Flawed(#[from] Flaw),
+}
+
+/// How the pages of a listing contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Flaw {
+    /// A record has no id, or one that is not text.
+    #[error("record {position} of page {page} has no id")]
+    NoId {
+        /// The page, from 1.
+        page: u32,
+        /// Its place on the page, from 1.
+        position: usize,
+    },
+    /// The same id came twice.
+    #[error("batch `{id}` came twice, on page {page} again; pages are repeating or shifting")]
+    Repeated {
+        /// The id, escaped.
+        id: String,
+        /// The page of the second time.
+        page: u32,
+    },
+    /// The answer is about another page.
+    #[error("page {asked} was asked for, page {got} came")]
+    OtherPage {
+        /// Asked for.
+        asked: u32,
+        /// Came.
+        got: u64,
+    },
+    /// `count_this_page` is not the number of records.
+    #[error("page {page} counts {counted} batches but holds {held}")]
+    Miscounted {
+        /// The page.
+        page: u32,
+        /// `count_this_page`.
+        counted: u64,
+        /// Records on it.
+        held: usize,
+    },
+    /// The total fell while listing.
+    #[error("the API counted {before} batches, then {after} on page {page}")]
+    Shrunk {
+        /// Before.
+        before: u64,
+        /// Then.
+        after: u64,
+        /// Where.
+        page: u32,
+    },
+    /// More or fewer batches came than the API counts.
+    #[error("{distinct} distinct batches on {pages} pages, but the API counts {total}")]
+    Count {
+        /// Distinct ids.
+        distinct: usize,
+        /// Pages read.
+        pages: u32,
+        /// `total_count` of the last page.
+        total: u64,
+    },
+    /// The account's own page counts more.
+    #[error("{distinct} batches were listed, but the account says it holds {account}")]
+    AccountHoldsMore {
+        /// Listed.
+        distinct: usize,
+        /// `batches_used`.
+        account: u64,
+    },
+    /// Not one record could be read: the API speaks otherwise than it did.
+    #[error("0 of {records} records are readable; the API may have changed")]
+    NothingReadable {
+        /// Records listed.
+        records: usize,
+    },
+    /// More pages than any account has.
+    #[error("the listing did not end after {MAX_PAGES} pages")]
+    Endless,
+}
+
+impl IncompleteInventory {
+    /// What to do.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::Page { source, .. } => source.help(),
+            Self::Flawed(flaw) => flaw.help(),
+        }
+    }
+}
+
+impl Flaw {
+    /// What to do.
+    pub const fn help(&self) -> &'static str {
+        match self {
+            Self::Repeated { .. }
+            | Self::Shrunk { .. }
+            | Self::Count { .. }
+            | Self::Miscounted { .. }
+            | Self::AccountHoldsMore { .. } => {
+                "somebody else may be deleting right now; the next run lists again. If it stays so, \
+                 compare with the number of batches in the vendor's dashboard"
+            }
+            Self::NoId { .. } | Self::NothingReadable { .. } => {
+                "the answer is not what the API's documentation describes; look for a newer release \
+                 of batchsweep, or for a proxy that changes answers"
+            }
+            Self::OtherPage { .. } | Self::Endless => {
+                "something between here and the API answers in its place, perhaps a cache; check \
+                 base_url and proxies"
+            }
+        }
+    }
+}
+
+/// Pages taken so far, and whether they may still become a whole. Pure.
+#[derive(Debug, Default)]
+pub struct Proof {
+    batches: Vec<Batch>,
+    hostile_ids: Vec<Box<str>>,
+    seen: BTreeSet<Box<str>>,
+    counted: u64,
+    total: u64,
+    pages: u32,
+}
+
+/// What a page leaves to do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// Ask for this page.
+    Page(u32),
+    /// All pages are here.
+    Done,
+}
+
+impl Proof {
+    /// Takes the next page, in order from 1.
+    ///
+    /// # Errors
+    /// [`Flaw`] as soon as the pages cannot become a whole any more.
+    pub fn take(&mut self, page: Page) -> Result<Next, Flaw> {
+        let number = self.pages + 1;
+        self.pages = number;
+        if page.current_page != u64::from(number) {
+            return Err(Flaw::OtherPage { asked: number, got: page.current_page });
+        }
+        let held = page.records.len();
+        if page.count_this_page != held as u64 {
+            return Err(Flaw::Miscounted { page: number, counted: page.count_this_page, held });
+        }
+        if page.total_count < self.total {
+            let (before, after) = (self.total, page.total_count);
+            return Err(Flaw::Shrunk { before, after, page: number });
+        }
+        self.total = page.total_count;
+        self.counted += page.count_this_page;
+        for (at, record) in page.records.into_iter().enumerate() {
+            self.take_record(record, number, at + 1)?;
+        }
+        self.next(page.total_pages, held)
+    }
+
+    fn take_record(&mut self, record: Record, page: u32, position: usize) -> Result<(), Flaw> {
+        let id: Box<str> = match &record {
+            Record::Batch(batch) => batch.id.as_str().into(),
+            Record::HostileId { id } => id.clone(),
+            Record::NoId => return Err(Flaw::NoId { page, position }),
+        };
+        if !self.seen.insert(id.clone()) {
+            let id = escaped(id.get(..64).unwrap_or(&id));
+            return Err(Flaw::Repeated { id, page });
+        }
+        match record {
+            Record::Batch(batch) => self.batches.push(*batch),
+            Record::HostileId { id } => self.hostile_ids.push(id),
+            Record::NoId => {}
+        }
+        Ok(())
+    }
+
+    /// Whether another page is due. A full account has its pages counted by the API; a page that
+    /// brings nothing although more are counted, or more batches than are counted, is a flaw at once.
+    fn next(&self, total_pages: u64, held: usize) -> Result<Next, Flaw> {
+        let more = u64::from(self.pages) < total_pages;
+        let too_many = self.seen.len() as u64 > self.total;
+        if too_many || (more && held == 0) {
+            return Err(self.miscount());
+        }
+        if !more {
+            return Ok(Next::Done);
+        }
+        if self.pages >= MAX_PAGES {
+            return Err(Flaw::Endless);
+        }
+        Ok(Next::Page(self.pages + 1))
+    }
+
+    fn miscount(&self) -> Flaw {
+        Flaw::Count { distinct: self.seen.len(), pages: self.pages, total: self.total }
+    }
+
+    /// The inventory, if the pages are a whole. `account_count` is what the account's own page says.
+    ///
+    /// # Errors
+    /// [`Flaw`] where ids, counts and totals do not agree, or no record could be read.
+    pub fn finish(mut self, account_count: Option<u64>) -> Result<Inventory, Flaw> {
+        let distinct = self.seen.len();
+        if distinct as u64 != self.total || self.counted != self.total {
+            return Err(self.miscount());
+        }
+        if let Some(account) = account_count.filter(|account| *account > distinct as u64) {
+            return Err(Flaw::AccountHoldsMore { distinct, account });
+        }
+        let readable = self.batches.iter().filter(|batch| is_readable(batch)).count();
+        if distinct > 0 && readable == 0 {
+            return Err(Flaw::NothingReadable { records: distinct });
+        }
+        self.batches.sort_by(|a, b| by_age(a).cmp(&by_age(b)));
+        self.batches.shrink_to_fit();
+        Ok(Inventory { batches: self.batches, hostile_ids: self.hostile_ids, account_count })
+    }
+}
+
+/// Whether anything besides the id could be read of a record.
+fn is_readable(batch: &Batch) -> bool {
+    matches!(batch.name, Fact::Known(_))
+        || matches!(batch.created_at, Fact::Known(_))
+        || matches!(batch.status, Fact::Known(_))
+}
+
+/// Lists an account, proves the listing whole, and lists anew where somebody else's work disturbed
+/// it (contract §6.2.3).
+///
+/// # Errors
+/// [`IncompleteInventory`] when a page did not come, or three listings in a row were not whole.
+pub async fn list(
+    reader: &Reader,
+    around: &Surroundings,
+) -> Result<Inventory, IncompleteInventory> {
+    let began = around.clock.monotonic();
+    let tell = |event: &Event| around.observer.observe(&around.scope, event);
+    let mut tried = 1;
+    let inventory = loop {
+        match list_once(reader, around).await {
+            Ok(inventory) => break inventory,
+            Err(IncompleteInventory::Flawed(_)) if tried < LISTINGS => tried += 1,
+            Err(cause) => {
+                tell(&Event::InventoryIncomplete { cause: sentence(&cause) });
+                return Err(cause);
+            }
+        }
+    };
+    tell(&Event::InventoryListed {
+        batches: inventory.len(),
+        unreadable: inventory.batches.iter().filter(|batch| !is_readable(batch)).count()
+            + inventory.hostile_ids.len(),
+        duration: around.clock.monotonic().duration_since(began),
+    });
+    Ok(inventory)
+}
+
+/// The cause and what is under it, in one line.
+fn sentence(cause: &IncompleteInventory) -> String {
+    match cause {
+        IncompleteInventory::Page { source, .. } => format!("{cause}: {}", source.cause()),
+        IncompleteInventory::Flawed(_) => cause.to_string(),
+    }
+}
+
+async fn list_once(
+    reader: &Reader,
+    around: &Surroundings,
+) -> Result<Inventory, IncompleteInventory> {
+    let account_count = count_of_account(reader).await?;
+    let mut proof = Proof::default();
+    let mut next = Next::Page(1);
+    while let Next::Page(number) = next {
+        next = take_page(reader, around, &mut proof, number).await?;
+    }
+    Ok(proof.finish(account_count)?)
+}
+
+/// Reads one page and adds it to the proof.
+async fn take_page(
+    reader: &Reader,
+    around: &Surroundings,
+    proof: &mut Proof,
+    number: u32,
+) -> Result<Next, IncompleteInventory> {
+    let began = around.clock.monotonic();
+    let page = reader
+        .list(number)
+        .await
+        .map_err(|source| IncompleteInventory::Page { page: number, source })?;
+    let event = Event::InventoryPage {
+        page: number,
+        pages: u32::try_from(page.total_pages).unwrap_or(u32::MAX),
+        batches: page.records.len(),
+        duration: around.clock.monotonic().duration_since(began),
+    };
+    around.observer.observe(&around.scope, &event);
+    Ok(proof.take(page)?)
+}
+
+/// What `/account` counts. An account page that does not answer proves nothing and stops nothing,
+/// unless it says that the key is refused: then no other call would fare better.
+async fn count_of_account(reader: &Reader) -> Result<Option<u64>, IncompleteInventory> {
+    match reader.account().await {
+        Ok(account) => Ok(account.batches_used),
+        Err(source) if is_final(source.kind()) => {
+            Err(IncompleteInventory::Page { page: 0, source })
+        }
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether a failure of the account page speaks for every other call too.
+const fn is_final(kind: &Kind) -> bool {
+    match kind {
+        Kind::KeyRefused(_)
+        | Kind::PaymentRequired(_)
+        | Kind::Unreachable(_)
+        | Kind::Setup(_)
+        | Kind::Stopped => true,
+        Kind::TimedOut { .. }
+        | Kind::WrongPath
+        | Kind::Throttled { .. }
+        | Kind::Failing { .. }
+        | Kind::Redirected { .. }
+        | Kind::NotAnEnvelope { .. }
+        | Kind::BrokenBody(_)
+        | Kind::TooLarge
+        | Kind::Refused { .. }
+        | Kind::Unexpected(_)
+        | Kind::WrongFamily { .. } => false,
+    }
+}
+
+/// How long a deletion that was confirmed may still show in a listing before it is doubted: the
+/// waits between the listings that look for it (contract §6.3, lag unknown).
+const LAG: [Duration; 2] = [Duration::from_secs(5), Duration::from_secs(25)];
+
+/// Which of these ids a new, complete listing still shows. Looks again where some do.
+///
+/// # Errors
+/// As for [`list`].
+pub async fn still_listed(
+    reader: &Reader,
+    around: &Surroundings,
+    ids: &BTreeSet<BatchId>,
+) -> Result<BTreeSet<BatchId>, IncompleteInventory> {
+    let mut waits = LAG.into_iter();
+    loop {
+        let inventory = list_ids(reader, around).await?;
+        let left: BTreeSet<_> = ids.intersection(&inventory).cloned().collect();
+        let Some(wait) = waits.next().filter(|_| !left.is_empty()) else { return Ok(left) };
+        tokio::time::sleep(wait).await;
+    }
+}
+
+/// The ids of a complete listing, without the records: a proof needs no more.
+async fn list_ids(
+    reader: &Reader,
+    around: &Surroundings,
+) -> Result<BTreeSet<BatchId>, IncompleteInventory> {
+    let mut tried = 1;
+    loop {
+        match list_ids_once(reader, around).await {
+            Err(IncompleteInventory::Flawed(_)) if tried < LISTINGS => tried += 1,
+            result => return result,
+        }
+    }
+}
+
+async fn list_ids_once(
+    reader: &Reader,
+    around: &Surroundings,
+) -> Result<BTreeSet<BatchId>, IncompleteInventory> {
+    let mut proof = Proof::default();
+    let mut ids = BTreeSet::new();
+    let mut next = Next::Page(1);
+    while let Next::Page(number) = next {
+        next = take_page(reader, around, &mut proof, number).await?;
+        ids.extend(proof.batches.drain(..).map(|batch| batch.id));
+    }
+    let whole = proof.seen.len() as u64 == proof.total && proof.counted == proof.total;
+    if whole { Ok(ids) } else { Err(proof.miscount().into()) }
 }

@@ -274,3 +274,17 @@ impl<'r> Deleter<'r> {
         unimplemented!()
     }
 }
+impl Reader {
+    /// b
+    pub fn backoff(&self, _a: u32) -> Duration {
+        Duration::ZERO
+    }
+    /// t
+    pub fn tell_retry(&self, _e: &Error, _a: u32, _w: Duration) {}
+}
+impl ResultSet {
+    /// w
+    pub fn webhook_failed(&self) -> bool {
+        false
+    }
+}

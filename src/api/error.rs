@@ -139,3 +139,13 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
+impl Error {
+    /// c
+    pub fn cause(&self) -> String {
+        String::new()
+    }
+    /// h
+    pub const fn help(&self) -> &'static str {
+        ""
+    }
+}

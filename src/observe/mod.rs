@@ -1,5 +1,24 @@
-//! What is seen from outside: events, and the log lines made of them.
+//! What is seen from outside: events, the log lines made of them, and a progress bar.
 //!
 //! Not here: the output of commands (`cli::output`).
+//! Invariant: an observer never changes what a run does; a line that cannot be written is lost.
 
 pub mod event;
+pub mod log;
+pub mod progress;
+
+use std::sync::Arc;
+
+use crate::observe::event::{Event, Observer, Scope};
+
+/// Several observers as one.
+#[derive(Debug)]
+pub struct All(pub Vec<Arc<dyn Observer>>);
+
+impl Observer for All {
+    fn observe(&self, scope: &Scope, event: &Event) {
+        for observer in &self.0 {
+            observer.observe(scope, event);
+        }
+    }
+}

@@ -10,6 +10,9 @@ use crate::clock::Timestamp;
 use crate::inventory::Inventory;
 use crate::policy::verdict::Verdict;
 
+/// Batches on one page of a listing (contract §2.1: the most there can be).
+const PAGE_SIZE: usize = 1_000;
+
 /// What would become of each batch of one inventory.
 #[derive(Debug)]
 pub struct Plan {
@@ -56,6 +59,20 @@ impl Plan {
     /// Each batch with its verdict, oldest first, as listed.
     pub fn entries(&self) -> impl Iterator<Item = (&Batch, &Verdict)> {
         self.inventory.batches().iter().zip(&self.verdicts)
+    }
+
+    /// The batches to delete, in plan order: oldest first.
+    pub fn deletions(&self) -> impl Iterator<Item = (&Batch, &Verdict)> {
+        self.entries().filter(|(_, verdict)| matches!(verdict, Verdict::Delete { .. }))
+    }
+
+    /// Calls that carrying the plan out takes: a Get and a DELETE each, and the listing that proves
+    /// them.
+    pub fn requests_needed(&self) -> usize {
+        let deletions = self.deletions().count();
+        let proof =
+            if deletions == 0 { 0 } else { self.inventory.len().div_ceil(PAGE_SIZE).max(1) };
+        2 * deletions + proof
     }
 
     /// Batches by verdict; every verdict is named. Batches with an unacceptable id count as unknown.

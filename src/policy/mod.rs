@@ -7,3 +7,13 @@
 
 pub mod answer;
 pub mod verdict;
+/// stub
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeepMatches {
+    /// a
+    pub rule: crate::batch::RuleName,
+    /// b
+    pub matched: usize,
+    /// c
+    pub may_be_empty: bool,
+}

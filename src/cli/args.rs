@@ -1,0 +1,147 @@
+//! Arguments. No key among them: a command line is visible to everyone on the machine.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
+
+use crate::observe::log;
+
+/// Deletes the batches nobody needs any more from a SerpWow account and its sibling products, by
+/// rules, and never one that a rule, a person or the moment protects.
+#[derive(Debug, Parser)]
+#[command(name = "batchsweep", version, propagate_version = true, max_term_width = 100)]
+#[command(after_help = EXIT_CODES)]
+pub struct Arguments {
+    /// Options of every command.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes: 0 done, also with nothing to do; 1 some deletions failed; 2 wrong usage; 3 a guard stopped
+it, nothing deleted; 4 the listing could not be proven complete, nothing deleted; 70 internal error;
+75 API not reachable or failing; 77 key refused; 78 bad configuration; 130, 143 stopped by a signal.";
+
+/// Options of every command.
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The configuration file [default: $BATCHSWEEP_CONFIG, else /etc/batchsweep/config.toml]
+    #[arg(long, value_name = "FILE", global = true)]
+    pub config: Option<PathBuf>,
+    /// Only this account (may be given several times)
+    #[arg(long = "account", value_name = "NAME", global = true)]
+    pub accounts: Vec<String>,
+    /// How data is written to standard output
+    #[arg(long, value_enum, default_value_t = Shape::Text, global = true)]
+    pub output: Shape,
+    /// How log lines are written to standard error
+    #[arg(long, value_enum, default_value_t = log::Format::Auto, global = true)]
+    pub log_format: log::Format,
+    /// Delete nothing, whatever the file says
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    /// More log lines (-v: each page and call, -vv: everything)
+    #[arg(short, long, action = ArgAction::Count, global = true)]
+    pub verbose: u8,
+    /// Fewer log lines (-q: warnings and errors, -qq: errors)
+    #[arg(short, long, action = ArgAction::Count, global = true, conflicts_with = "verbose")]
+    pub quiet: u8,
+}
+
+/// How data is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shape {
+    /// For people.
+    Text,
+    /// For programs; see docs/json.md.
+    Json,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show what a run would delete, keep and why; deletes nothing
+    Plan(Plan),
+    /// One run of every account now, then exit
+    Once,
+    /// Show every rule's answer for one batch
+    Explain(Explain),
+    /// Validate the file(s) and print the rules in plain words
+    Check(Check),
+    /// Run the file's own [[test]] cases, offline
+    Test,
+    /// Serve a stand-in of the API on this machine
+    Emulator(Emulator),
+    /// See a sweep of a made-up account; needs no key, no file and no network
+    Demo,
+}
+
+/// `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Show every batch, also those that stay
+    #[arg(long)]
+    pub all: bool,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The batch's id
+    pub id: String,
+}
+
+/// `check`.
+#[derive(Debug, Args)]
+pub struct Check {
+    /// Also read the account's own page with each key
+    #[arg(long)]
+    pub online: bool,
+    /// Treat warnings as errors
+    #[arg(long)]
+    pub strict: bool,
+}
+
+/// `emulator`.
+#[derive(Debug, Args)]
+pub struct Emulator {
+    /// Where to listen; only loopback addresses
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    pub listen: SocketAddr,
+    /// How many batches the account holds
+    #[arg(long, value_name = "N", default_value_t = 300)]
+    pub batches: usize,
+    /// Makes the same account each time
+    #[arg(long, value_name = "S", default_value_t = 1)]
+    pub seed: u64,
+    /// Which of the ten products to stand in for
+    #[arg(long, value_name = "PRODUCT", default_value = "serpwow")]
+    pub product: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_well_formed() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn nothing_on_the_command_line_takes_a_key() {
+        let command = Arguments::command();
+        let names = command
+            .get_subcommands()
+            .chain([&command])
+            .flat_map(clap::Command::get_arguments)
+            .map(|argument| argument.get_id().as_str().to_owned());
+        assert!(!names.into_iter().any(|name| name.contains("key")));
+    }
+}

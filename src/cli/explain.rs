@@ -1,0 +1,248 @@
+//! `explain`: every rule's answer for one batch, the values seen, and when it becomes eligible.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::batch::{Batch, BatchId, escaped};
+use crate::cli::Outside;
+use crate::cli::args::{self, Global, Shape};
+use crate::cli::failure::{self, Failure};
+use crate::cli::output::{Paint, Terminal, cut, table};
+use crate::cli::session::{Session, Watch};
+use crate::clock::Timestamp;
+use crate::config::Account;
+use crate::inventory;
+use crate::policy::answer::Answer;
+use crate::policy::{Explanation, Memory, RuleTrace};
+use crate::run::report::{Exit, NotBegun, exit_of_listing};
+
+/// What one account has to say of the batch.
+enum Found {
+    Batch(Box<Batch>, Box<Explanation>),
+    NotHere,
+    NotRead(Failure),
+}
+
+/// Runs the command.
+pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outside) -> Exit {
+    let session = match Session::open(global, outside, Watch::Log) {
+        Ok(session) => session,
+        Err(exit) => return exit,
+    };
+    let id = match BatchId::parse(&command.id) {
+        Ok(id) => id,
+        Err(problem) => return bad_id(&command.id, &problem.to_string(), &outside.terminal),
+    };
+    let found =
+        session.for_each_account(async |account: &Account| look(&session, account, &id).await).await;
+    let mut exit = Exit::Done;
+    let mut documents = Vec::new();
+    for (account, found) in session.config.accounts.iter().zip(&found) {
+        match found {
+            Found::Batch(batch, explanation) => match global.output {
+                Shape::Json => documents.push(Document::of(account, batch, explanation)),
+                Shape::Text => {
+                    outside.terminal.data(&text(account, batch, explanation, &outside.terminal));
+                    documents.push(Document::of(account, batch, explanation));
+                }
+            },
+            Found::NotHere => {}
+            Found::NotRead(failure) => {
+                exit = exit.worse(failure.exit);
+                failure.show(&outside.terminal, outside.stop.signal());
+            }
+        }
+    }
+    match documents.first() {
+        Some(document) if global.output == Shape::Json => outside.terminal.json(document),
+        Some(_) => {}
+        None if exit == Exit::Done => exit = not_found(&id, &session, &outside.terminal),
+        None => {}
+    }
+    exit
+}
+
+async fn look(session: &Session<'_>, account: &Account, id: &BatchId) -> Found {
+    let name = account.name.as_str();
+    let runner = match session.runner(account) {
+        Ok(runner) => runner,
+        Err(cause @ (NotBegun::Key(_) | NotBegun::Client(_))) => {
+            return Found::NotRead(Failure { consequence: "", ..failure::of_begin(name, &cause) });
+        }
+    };
+    match inventory::list(runner.reader(), runner.around()).await {
+        Err(cause) => {
+            let failure = failure::of_listing(name, &cause, exit_of_listing(&cause));
+            Found::NotRead(Failure { consequence: "", ..failure })
+        }
+        Ok(inventory) => {
+            let listed = inventory.batches();
+            let now = runner.around().clock.now();
+            listed
+                .iter()
+                .position(|batch| batch.id == *id)
+                .and_then(|index| {
+                    let explained =
+                        account.policy.explain(listed, index, &Memory::default(), now)?;
+                    Some(Found::Batch(Box::new(listed.get(index)?.clone()), Box::new(explained)))
+                })
+                .unwrap_or(Found::NotHere)
+        }
+    }
+}
+
+fn bad_id(id: &str, problem: &str, terminal: &Terminal) -> Exit {
+    let failure = Failure {
+        what: format!("`{}` cannot be a batch id", cut(&escaped(id), 64)),
+        consequence: "",
+        causes: vec![problem.to_owned()],
+        help: "`batchsweep plan --all` lists every batch with its id".to_owned(),
+        exit: Exit::Usage,
+    };
+    failure.show(terminal, None);
+    failure.exit
+}
+
+fn not_found(id: &BatchId, session: &Session<'_>, terminal: &Terminal) -> Exit {
+    let names: Vec<_> =
+        session.config.accounts.iter().map(|account| account.name.as_str()).collect();
+    let failure = Failure {
+        what: format!("no batch has the id `{id}`"),
+        consequence: "",
+        causes: vec![format!("looked in account {}", names.join(", "))],
+        help: "ids are case-sensitive; `batchsweep plan --all` lists every batch".to_owned(),
+        exit: Exit::SomeFailed,
+    };
+    failure.show(terminal, None);
+    failure.exit
+}
+
+/// The explanation for people: the sentence first, the table after it.
+fn text(
+    account: &Account,
+    batch: &Batch,
+    explanation: &Explanation,
+    terminal: &Terminal,
+) -> String {
+    let verdict = &explanation.verdict;
+    let mut text = format!(
+        "{}  {}  in account {}\n\n{}: {}\n",
+        terminal.paint(Paint::Strong, batch.id.as_str()),
+        cut(&batch.shown_name(), 80),
+        account.name,
+        terminal.paint(Paint::Strong, verdict.name()),
+        verdict.reason(),
+    );
+    if let Some(at) = explanation.eligible_at {
+        let _infallible =
+            writeln!(text, "If nothing changes, it may be deleted from {}.", at.to_rfc3339());
+    }
+    text.push('\n');
+    let rows = explanation.rules.iter().flat_map(rows_of);
+    text.push_str(&table(&["RULE", "ANSWER", "ASKS FOR", "WANTED", "SEEN"], rows));
+    text
+}
+
+/// A rule's rows: its answer, then each matcher's.
+fn rows_of(rule: &RuleTrace) -> Vec<Vec<String>> {
+    let head = vec![
+        format!("{} {}", rule.kind.name(), rule.rule),
+        rule.answer.name().to_owned(),
+        String::new(),
+        String::new(),
+        String::new(),
+    ];
+    let matchers = rule.matchers.iter().map(|matcher| {
+        vec![
+            String::new(),
+            matcher.answer.name().to_owned(),
+            matcher.matcher.to_owned(),
+            cut(&escaped(&matcher.wanted), 60),
+            cut(&escaped(&matcher.seen), 60),
+        ]
+    });
+    [head].into_iter().chain(matchers).collect()
+}
+
+/// `explain --output json`.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    version: u8,
+    account: &'a str,
+    batch: BatchDocument<'a>,
+    verdict: &'static str,
+    reason: String,
+    rules: Vec<RuleDocument<'a>>,
+    eligible_at: Option<Timestamp>,
+    holds: [(); 0],
+    history: [(); 0],
+}
+
+#[derive(Debug, Serialize)]
+struct BatchDocument<'a> {
+    id: &'a str,
+    name: Option<&'a str>,
+    status: Option<&'a str>,
+    created_at: Option<Timestamp>,
+    last_run: Option<Timestamp>,
+}
+
+#[derive(Debug, Serialize)]
+struct RuleDocument<'a> {
+    rule: &'a str,
+    kind: &'static str,
+    answer: &'static str,
+    matchers: Vec<MatcherDocument<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct MatcherDocument<'a> {
+    matcher: &'a str,
+    wanted: &'a str,
+    seen: &'a str,
+    answer: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    field: Option<&'static str>,
+}
+
+impl<'a> Document<'a> {
+    fn of(account: &'a Account, batch: &'a Batch, explanation: &'a Explanation) -> Self {
+        Self {
+            version: 1,
+            account: account.name.as_str(),
+            batch: BatchDocument {
+                id: batch.id.as_str(),
+                name: batch.name.known().map(AsRef::as_ref),
+                status: batch.status.known().map(crate::batch::Status::as_str),
+                created_at: batch.created_at.known().copied(),
+                last_run: batch.last_run.known().copied(),
+            },
+            verdict: explanation.verdict.name(),
+            reason: explanation.verdict.reason(),
+            rules: explanation.rules.iter().map(of_rule).collect(),
+            eligible_at: explanation.eligible_at,
+            holds: [],
+            history: [],
+        }
+    }
+}
+
+fn of_rule(rule: &RuleTrace) -> RuleDocument<'_> {
+    let matchers = rule.matchers.iter().map(|matcher| MatcherDocument {
+        matcher: matcher.matcher,
+        wanted: &matcher.wanted,
+        seen: &matcher.seen,
+        answer: matcher.answer.name(),
+        field: match matcher.answer {
+            Answer::Unknown(field) => Some(field.as_str()),
+            Answer::Yes | Answer::No => None,
+        },
+    });
+    RuleDocument {
+        rule: rule.rule.as_str(),
+        kind: rule.kind.name(),
+        answer: rule.answer.name(),
+        matchers: matchers.collect(),
+    }
+}

@@ -1,0 +1,83 @@
+//! Errors for people: what happened, where, the consequence, the causes, what to do.
+//!
+//! Not here: the sentences (each error has its own), exit codes (`run::report`).
+
+use std::fmt::Write;
+
+use crate::cli::output::{Paint, Terminal};
+use crate::inventory::IncompleteInventory;
+use crate::run::report::{Exit, NotBegun};
+
+/// An error, ready to be shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// What happened, and where.
+    pub what: String,
+    /// What follows from it.
+    pub consequence: &'static str,
+    /// Why, outermost first.
+    pub causes: Vec<String>,
+    /// What to do.
+    pub help: String,
+    /// The exit code it asks for.
+    pub exit: Exit,
+}
+
+impl Failure {
+    /// Writes it to standard error.
+    pub fn show(&self, terminal: &Terminal, signal: Option<u8>) {
+        let mut text = format!("{}: {}", terminal.paint(Paint::Alarm, "error"), self.what);
+        if !self.consequence.is_empty() {
+            let _infallible = write!(text, "; {}", self.consequence);
+        }
+        text.push('\n');
+        for cause in &self.causes {
+            let _infallible = writeln!(text, "  because: {cause}");
+        }
+        let code = self.exit.code(signal);
+        if self.help.is_empty() {
+            let _infallible = writeln!(text, "  exit code {code}");
+        } else {
+            let _infallible = writeln!(text, "  help: {}. Exit code {code}.", self.help);
+        }
+        terminal.error(&text);
+    }
+}
+
+/// What is true of every run that ended before it could delete.
+pub const NOTHING: &str = "nothing was deleted";
+
+/// A listing that could not be proven complete.
+pub fn of_listing(account: &str, cause: &IncompleteInventory, exit: Exit) -> Failure {
+    let (what, causes) = match cause {
+        IncompleteInventory::Page { source, .. } => (
+            format!("account `{account}`: the account could not be listed"),
+            vec![cause.to_string(), source.cause()],
+        ),
+        IncompleteInventory::Flawed(flaw) => (
+            format!("account `{account}`: the listing is not complete"),
+            vec![flaw.to_string()],
+        ),
+    };
+    Failure { what, consequence: NOTHING, causes, help: cause.help().to_owned(), exit }
+}
+
+/// A run that could not begin.
+pub fn of_begin(account: &str, cause: &NotBegun) -> Failure {
+    let (causes, help) = match cause {
+        NotBegun::Key(problem) => (vec![problem.to_string()], problem.help()),
+        NotBegun::Client(error) => (vec![error.cause()], error.help().to_owned()),
+    };
+    Failure {
+        what: format!("account `{account}`: {cause}"),
+        consequence: NOTHING,
+        causes,
+        help,
+        exit: Exit::Configuration,
+    }
+}
+
+/// A wrong word on the command line that only the file could tell.
+pub fn of_usage(what: String, help: String) -> Failure {
+    Failure { what, consequence: "", causes: Vec::new(), help, exit: Exit::Usage }
+}

@@ -1,0 +1,97 @@
+//! The command line: arguments, one file per command, what is shown.
+//!
+//! Not here: the work itself. Data goes to standard output, logs and errors to standard error.
+//! Exit codes: `run::report::Exit`.
+
+pub mod args;
+mod check;
+mod demo;
+mod emulator;
+mod explain;
+pub mod failure;
+mod once;
+pub mod output;
+mod plan;
+mod session;
+mod test;
+
+use std::ffi::OsString;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use clap::Parser;
+use tokio_util::sync::CancellationToken;
+
+use crate::cli::args::{Arguments, Command};
+use crate::cli::output::Terminal;
+use crate::clock::Clock;
+use crate::config::Environment;
+use crate::run::report::Exit;
+
+/// How the program is told to stop, and by which signal.
+#[derive(Debug, Clone, Default)]
+pub struct Stop {
+    /// Cancelled with the first signal.
+    pub token: CancellationToken,
+    number: Arc<AtomicU8>,
+}
+
+impl Stop {
+    /// Asks for an end: the call in flight is finished, no other is begun.
+    pub fn by_signal(&self, number: u8) {
+        self.number.store(number, Ordering::SeqCst);
+        self.token.cancel();
+    }
+
+    /// The signal that asked for it, if one did.
+    pub fn signal(&self) -> Option<u8> {
+        let number = self.number.load(Ordering::SeqCst);
+        (number != 0).then_some(number)
+    }
+}
+
+/// What the program gets from the outside, taken once.
+#[derive(Debug)]
+pub struct Outside {
+    /// The environment.
+    pub env: Environment,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Standard output and error.
+    pub terminal: Terminal,
+    /// Seeds whatever is random: run ids, the jitter of waits.
+    pub seed: u64,
+    /// How the program is told to stop.
+    pub stop: Stop,
+}
+
+/// Runs one command and returns its exit code.
+pub async fn run(args: Vec<OsString>, outside: &Outside) -> u8 {
+    let arguments = match Arguments::try_parse_from(args) {
+        Ok(arguments) => arguments,
+        Err(problem) => return usage(&problem, outside),
+    };
+    let command = &arguments.command;
+    let exit = match command {
+        Command::Plan(command) => plan::run(command, &arguments.global, outside).await,
+        Command::Once => once::run(&arguments.global, outside).await,
+        Command::Explain(command) => explain::run(command, &arguments.global, outside).await,
+        Command::Check(command) => check::run(command, &arguments.global, outside).await,
+        Command::Test => test::run(&arguments.global, outside),
+        Command::Emulator(command) => emulator::run(command, &arguments.global, outside).await,
+        Command::Demo => demo::run(&arguments.global, outside).await,
+    };
+    exit.code(outside.stop.signal())
+}
+
+/// Help and version go to standard output and are no error; wrong usage is.
+fn usage(problem: &clap::Error, outside: &Outside) -> u8 {
+    let text = problem.render();
+    if problem.use_stderr() {
+        outside.terminal.error(&text.to_string());
+        Exit::Usage.code(None)
+    } else {
+        outside.terminal.data(&text.to_string());
+        Exit::Done.code(None)
+    }
+}

@@ -1,0 +1,216 @@
+//! What people and programs read: the only place that writes to standard output and error.
+//!
+//! Not here: which words are written (each command's file), log lines (`observe::log`).
+//! Invariant: a closed or full stream never changes what a run does; what cannot be written is lost.
+
+use std::fmt;
+use std::io::{self, BufWriter, IsTerminal, Write};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use comfy_table::{Cell, ContentArrangement, Table};
+use serde::Serialize;
+
+use crate::config::Environment;
+
+/// A stream that may be a test's buffer.
+pub type Stream = Arc<Mutex<dyn Write + Send>>;
+
+/// Standard output and error, and what is known of the terminal behind them.
+#[derive(Clone)]
+pub struct Terminal {
+    out: Stream,
+    err: Stream,
+    /// Whether standard output is a terminal, and its width in columns.
+    pub out_columns: Option<u16>,
+    /// Whether standard error is a terminal.
+    pub err_is_terminal: IsTty,
+    /// Whether text for people may be coloured.
+    pub colour: Colour,
+}
+
+/// Whether a stream is a terminal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IsTty {
+    /// A file, a pipe, a journal.
+    No,
+    /// A terminal.
+    Yes,
+}
+
+/// Whether text may be coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// It may not.
+    Never,
+    /// It may.
+    Always,
+}
+
+impl fmt::Debug for Terminal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Terminal")
+            .field("out_columns", &self.out_columns)
+            .field("err_is_terminal", &self.err_is_terminal)
+            .field("colour", &self.colour)
+            .finish_non_exhaustive()
+    }
+}
+
+impl Terminal {
+    /// The process's own streams. `NO_COLOR` (any value) and `TERM=dumb` switch colour off,
+    /// `CLICOLOR_FORCE` (anything but 0) switches it on, else a terminal decides.
+    pub fn of_process(env: &Environment) -> Self {
+        let set = |name| env.get(name).is_some_and(|value| !value.is_empty());
+        let forced = env.get("CLICOLOR_FORCE").is_some_and(|value| value != "0");
+        let dumb = env.get("TERM").is_some_and(|value| value == "dumb");
+        let is_terminal = io::stdout().is_terminal();
+        let colour = !set("NO_COLOR") && (forced || (is_terminal && !dumb));
+        let columns = env.get("COLUMNS").and_then(|columns| columns.parse().ok());
+        Self {
+            out: Arc::new(Mutex::new(BufWriter::new(io::stdout()))),
+            err: Arc::new(Mutex::new(io::stderr())),
+            out_columns: is_terminal.then(|| columns.or_else(width_of_terminal).unwrap_or(100)),
+            err_is_terminal: if io::stderr().is_terminal() { IsTty::Yes } else { IsTty::No },
+            colour: if colour { Colour::Always } else { Colour::Never },
+        }
+    }
+
+    /// Streams that a test reads.
+    pub fn of_streams(out: Stream, err: Stream) -> Self {
+        Self {
+            out,
+            err,
+            out_columns: None,
+            err_is_terminal: IsTty::No,
+            colour: Colour::Never,
+        }
+    }
+
+    /// Writes data for people.
+    pub fn data(&self, text: &str) {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
+        drop(written);
+    }
+
+    /// Writes data for programs: one JSON document and a newline.
+    pub fn json(&self, document: &impl Serialize) {
+        let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = serde_json::to_writer_pretty(&mut *out, document)
+            .map_err(io::Error::from)
+            .and_then(|()| out.write_all(b"\n"))
+            .and_then(|()| out.flush());
+        drop(written);
+    }
+
+    /// Writes a message about the program's own trouble.
+    pub fn error(&self, text: &str) {
+        let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
+        let written = err.write_all(text.as_bytes()).and_then(|()| err.flush());
+        drop(written);
+    }
+
+    /// Where log lines go.
+    pub fn log_stream(&self) -> Stream {
+        Arc::clone(&self.err)
+    }
+
+    /// Whether standard error is a terminal.
+    pub fn shows_progress(&self) -> bool {
+        self.err_is_terminal == IsTty::Yes
+    }
+
+    /// Paints a text, if it may be coloured.
+    pub fn paint(&self, paint: Paint, text: &str) -> String {
+        match self.colour {
+            Colour::Always => format!("\u{1b}[{}m{text}\u{1b}[0m", paint.code()),
+            Colour::Never => text.to_owned(),
+        }
+    }
+}
+
+fn width_of_terminal() -> Option<u16> {
+    let table = Table::new();
+    table.width()
+}
+
+/// What a colour says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Paint {
+    /// A heading.
+    Strong,
+    /// Something goes, or went wrong.
+    Alarm,
+    /// Something wants a look.
+    Notice,
+    /// All is well.
+    Well,
+    /// Beside the point.
+    Dim,
+}
+
+impl Paint {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Strong => "1",
+            Self::Alarm => "31",
+            Self::Notice => "33",
+            Self::Well => "32",
+            Self::Dim => "2",
+        }
+    }
+}
+
+/// Makes a plain table: a header, no lines, two blanks between columns.
+pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
+    let mut table = Table::new();
+    table
+        .load_preset(comfy_table::presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .set_header(header.iter().map(Cell::new));
+    for row in rows {
+        table.add_row(row);
+    }
+    for column in table.column_iter_mut() {
+        column.set_padding((0, 2));
+    }
+    let mut text = String::new();
+    for line in table.lines() {
+        text.push_str("  ");
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+/// Cuts a text that has already been escaped to a number of characters, with an ellipsis.
+pub fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// `1 batch`, `2 batches`.
+pub fn batches(count: usize) -> String {
+    if count == 1 { "1 batch".to_owned() } else { format!("{count} batches") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // fault: X4
+    #[test]
+    fn a_long_name_is_cut_in_display() {
+        assert_eq!(cut("short", 8), "short");
+        assert_eq!(cut("exactly8", 8), "exactly8");
+        assert_eq!(cut("ninechars", 8), "ninecha…");
+        assert_eq!(cut(&"ü".repeat(1_000_000), 40).chars().count(), 40);
+    }
+
+    #[test]
+    fn one_is_singular() {
+        assert_eq!((batches(0), batches(1)), ("0 batches".into(), "1 batch".into()));
+    }
+}

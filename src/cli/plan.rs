@@ -1,0 +1,368 @@
+//! `plan`: what a run would delete, keep and why. Sends only list and account GETs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::batch::{Batch, Fact, RuleName, escaped};
+use crate::cli::Outside;
+use crate::cli::args::{self, Global, Shape};
+use crate::cli::failure;
+use crate::cli::output::{Paint, Terminal, batches, cut, table};
+use crate::cli::session::{Session, Watch};
+use crate::clock::Timestamp;
+use crate::config::{Account, Config};
+use crate::guards::Reading;
+use crate::inventory::IncompleteInventory;
+use crate::plan::Plan;
+use crate::policy::verdict::Verdict;
+use crate::run::report::{Exit, NotBegun, exit_of_listing};
+use crate::run::{Admission, plan_of, readings};
+
+/// How many rows the table of deletions shows before it says "and N more".
+const ROWS: usize = 40;
+
+/// How long a plan is good for.
+const GOOD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(24);
+
+/// Why an account has no plan.
+enum NoPlan {
+    NotBegun(NotBegun),
+    Incomplete(IncompleteInventory),
+}
+
+impl NoPlan {
+    const fn exit(&self) -> Exit {
+        match self {
+            Self::NotBegun(_) => Exit::Configuration,
+            Self::Incomplete(cause) => exit_of_listing(cause),
+        }
+    }
+}
+
+/// Runs the command.
+pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside) -> Exit {
+    let session = match Session::open(global, outside, Watch::Progress) {
+        Ok(session) => session,
+        Err(exit) => return exit,
+    };
+    let made = session.for_each_account(async |account: &Account| one(&session, account).await).await;
+    session.clear_progress();
+    let mut exit = Exit::Done;
+    let mut documents = Vec::new();
+    for (account, result) in session.config.accounts.iter().zip(&made) {
+        match result {
+            Ok(admission) if global.output == Shape::Json => {
+                documents.push(PlanDocument::of(account, &session.config, admission));
+            }
+            Ok(admission) => show(command, account, admission, outside),
+            Err(cause) => {
+                exit = exit.worse(cause.exit());
+                show_no_plan(account, cause, outside);
+            }
+        }
+    }
+    if global.output == Shape::Json {
+        outside.terminal.json(&Document { version: 1, plans: documents });
+    }
+    exit
+}
+
+async fn one(session: &Session<'_>, account: &Account) -> Result<Admission, NoPlan> {
+    let runner = session.runner(account).map_err(NoPlan::NotBegun)?;
+    runner.plan().await.map_err(NoPlan::Incomplete)
+}
+
+fn show_no_plan(account: &Account, cause: &NoPlan, outside: &Outside) {
+    let name = account.name.as_str();
+    let failure = match cause {
+        NoPlan::NotBegun(cause) => failure::of_begin(name, cause),
+        NoPlan::Incomplete(cause) => failure::of_listing(name, cause, exit_of_listing(cause)),
+    };
+    failure.show(&outside.terminal, outside.stop.signal());
+}
+
+/// Shows a plan to people.
+pub(super) fn show(
+    command: &args::Plan,
+    account: &Account,
+    admission: &Admission,
+    outside: &Outside,
+) {
+    let terminal = &outside.terminal;
+    let plan = plan_of(admission);
+    let mut text = summary(admission, terminal);
+    text.push('\n');
+    text.push_str(&if command.all { all_batches(plan) } else { deletions(plan) });
+    text.push_str(&guards(readings(admission), terminal));
+    text.push_str(&outlook(account, plan));
+    terminal.data(&text);
+}
+
+/// The head of a plan: how many batches, and what becomes of them.
+pub(super) fn summary(admission: &Admission, terminal: &Terminal) -> String {
+    let plan = plan_of(admission);
+    let mut text = format!(
+        "{}  {} listed at {}\n\n",
+        terminal.paint(Paint::Strong, plan.account().as_str()),
+        batches(plan.inventory().len()),
+        date(plan.made_at()),
+    );
+    let counts = plan.counts();
+    for name in Verdict::NAMES {
+        let count = counts.get(name).copied().unwrap_or(0);
+        if count == 0 && name != "delete" {
+            continue;
+        }
+        let line = format!("{count:>7}  {:<10} {}", in_words(name), cut(&causes(plan, name), 100));
+        let painted = match name {
+            "delete" => terminal.paint(Paint::Alarm, line.trim_end()),
+            _ => line.trim_end().to_owned(),
+        };
+        let _infallible = writeln!(text, "{painted}");
+    }
+    text
+}
+
+const fn in_words(verdict: &str) -> &str {
+    match verdict.as_bytes() {
+        b"too_young" => "too young",
+        _ => verdict,
+    }
+}
+
+/// Which rules stand behind a verdict, with their counts, the most frequent first.
+fn causes(plan: &Plan, name: &str) -> String {
+    let mut by_cause: BTreeMap<String, usize> = BTreeMap::new();
+    for (_, verdict) in plan.entries().filter(|(_, verdict)| verdict.name() == name) {
+        *by_cause.entry(cause(verdict)).or_default() += 1;
+    }
+    let mut causes: Vec<_> = by_cause.into_iter().collect();
+    causes.sort_by(|(a, n), (b, m)| m.cmp(n).then_with(|| a.cmp(b)));
+    causes
+        .into_iter()
+        .map(|(cause, count)| format!("{cause} {count}"))
+        .collect::<Vec<_>>()
+        .join(" · ")
+}
+
+/// The one rule or field that stands behind a verdict first.
+fn cause(verdict: &Verdict) -> String {
+    let first = |rules: &[RuleName]| rules.first().map_or_else(String::new, ToString::to_string);
+    match verdict {
+        Verdict::Delete { .. }
+        | Verdict::Busy { .. }
+        | Verdict::TooYoung { .. }
+        | Verdict::Held { .. } => first(verdict.selected_by()),
+        Verdict::Kept { by, .. } => first(by),
+        Verdict::Unknown { field, .. } => field.to_string(),
+        Verdict::Unmatched => "no delete rule selects them:".to_owned(),
+    }
+}
+
+/// The batches that would go.
+fn deletions(plan: &Plan) -> String {
+    let rows: Vec<_> = plan
+        .deletions()
+        .take(ROWS)
+        .map(|(batch, verdict)| {
+            let rules: Vec<_> = verdict.selected_by().iter().map(RuleName::as_str).collect();
+            let mut row = row_of(batch, plan.made_at());
+            row.push(rules.join(", "));
+            row
+        })
+        .collect();
+    if rows.is_empty() {
+        return "Nothing to delete.\n".to_owned();
+    }
+    let more = plan.deletions().count() - rows.len();
+    let mut text = table(&["DELETE", "NAME", "CREATED", "LAST RUN", "RULE"], rows);
+    if more > 0 {
+        let _infallible = writeln!(text, "  … and {more} more (--all shows every batch)");
+    }
+    text
+}
+
+/// Every batch with its verdict and reason.
+fn all_batches(plan: &Plan) -> String {
+    let rows = plan.entries().map(|(batch, verdict)| {
+        let mut row = row_of(batch, plan.made_at());
+        row.insert(0, verdict.name().to_owned());
+        row.push(cut(&verdict.reason(), 120));
+        row
+    });
+    let hostile = plan.inventory().hostile_ids().iter().map(|id| {
+        let id = cut(&escaped(id), 20);
+        let row = ["unknown", &id, "", "", "", "its id is not acceptable: kept"];
+        row.map(str::to_owned).to_vec()
+    });
+    table(&["VERDICT", "ID", "NAME", "CREATED", "LAST RUN", "REASON"], rows.chain(hostile))
+}
+
+fn row_of(batch: &Batch, now: Timestamp) -> Vec<String> {
+    vec![
+        batch.id.to_string(),
+        cut(&batch.shown_name(), 40),
+        ago(&batch.created_at, now, "unknown"),
+        ago(&batch.last_run, now, "never"),
+    ]
+}
+
+/// How long ago, in whole days or smaller; `missing` where there is no date.
+fn ago(time: &Fact<Timestamp>, now: Timestamp, missing: &str) -> String {
+    let time = match time {
+        Fact::Known(time) => *time,
+        Fact::Missing => return missing.to_owned(),
+        Fact::Unreadable(_) => return "unreadable".to_owned(),
+    };
+    let age = now.signed_duration_since(time);
+    let (days, hours, minutes) = (age.num_days(), age.num_hours(), age.num_minutes());
+    if age < chrono::TimeDelta::zero() {
+        "in the future".to_owned()
+    } else if days > 0 {
+        format!("{days}d ago")
+    } else if hours > 0 {
+        format!("{hours}h ago")
+    } else {
+        format!("{minutes}min ago")
+    }
+}
+
+/// A date and time in UTC, for people.
+fn date(time: Timestamp) -> String {
+    time.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+/// The guards, those that tripped in full.
+fn guards(readings: &[Reading], terminal: &Terminal) -> String {
+    let mut text = "\nGuards:".to_owned();
+    for reading in readings {
+        let shown = format!("{} {} of {}", reading.guard, reading.value, reading.limit);
+        let shown = if reading.tripped { terminal.paint(Paint::Alarm, &shown) } else { shown };
+        let _infallible = write!(text, "  {shown}");
+    }
+    text.push('\n');
+    for reading in readings.iter().filter(|reading| reading.tripped) {
+        let _infallible = writeln!(
+            text,
+            "{} {}: {}",
+            terminal.paint(Paint::Alarm, "would stop the run:"),
+            reading.guard,
+            reading.detail
+        );
+    }
+    text
+}
+
+/// What carrying it out would take, and where to look closer.
+fn outlook(account: &Account, plan: &Plan) -> String {
+    let calls = plan.requests_needed();
+    if calls == 0 {
+        return String::new();
+    }
+    let seconds = calls.div_ceil(account.api.requests_per_second as usize);
+    let example = plan.deletions().next().map_or("", |(batch, _)| batch.id.as_str());
+    format!(
+        "A sweep takes {calls} calls, about {seconds} s. Nothing was deleted by this command.\n\
+         Why one batch: batchsweep explain {example}\n"
+    )
+}
+
+/// `plan --output json`.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    version: u8,
+    plans: Vec<PlanDocument<'a>>,
+}
+
+#[derive(Debug, Serialize)]
+struct PlanDocument<'a> {
+    account: &'a str,
+    product: &'static str,
+    run_id: String,
+    made_at: Timestamp,
+    expires_at: Timestamp,
+    dry_run: bool,
+    config_hash: &'a str,
+    inventory: InventoryDocument,
+    counts: BTreeMap<&'static str, usize>,
+    guards: &'a [Reading],
+    batches: Vec<BatchDocument<'a>>,
+    requests_needed: usize,
+}
+
+#[derive(Debug, Serialize)]
+struct InventoryDocument {
+    batches: usize,
+    hash: String,
+}
+
+#[derive(Debug, Serialize)]
+struct BatchDocument<'a> {
+    id: &'a str,
+    name: Option<&'a str>,
+    status: Option<&'a str>,
+    created_at: Option<Timestamp>,
+    last_run: Option<Timestamp>,
+    verdict: &'static str,
+    selected_by: &'a [RuleName],
+    kept_by: &'a [RuleName],
+    reason: String,
+    eligible_at: Option<Timestamp>,
+}
+
+impl<'a> PlanDocument<'a> {
+    fn of(account: &'a Account, config: &'a Config, admission: &'a Admission) -> Self {
+        let plan = plan_of(admission);
+        let hostile = plan.inventory().hostile_ids().iter().map(|id| of_hostile(id));
+        Self {
+            account: account.name.as_str(),
+            product: account.api.product.as_str(),
+            run_id: plan.run_id().to_string(),
+            made_at: plan.made_at(),
+            expires_at: plan.made_at() + GOOD_FOR,
+            dry_run: config.arm().is_none(),
+            config_hash: &config.hash,
+            inventory: InventoryDocument {
+                batches: plan.inventory().len(),
+                hash: plan.inventory().hash(),
+            },
+            counts: plan.counts(),
+            guards: readings(admission),
+            batches: plan.entries().map(of_batch).chain(hostile).collect(),
+            requests_needed: plan.requests_needed(),
+        }
+    }
+}
+
+fn of_batch<'a>((batch, verdict): (&'a Batch, &'a Verdict)) -> BatchDocument<'a> {
+    BatchDocument {
+        id: batch.id.as_str(),
+        name: batch.name.known().map(AsRef::as_ref),
+        status: batch.status.known().map(crate::batch::Status::as_str),
+        created_at: batch.created_at.known().copied(),
+        last_run: batch.last_run.known().copied(),
+        verdict: verdict.name(),
+        selected_by: verdict.selected_by(),
+        kept_by: verdict.kept_by(),
+        reason: verdict.reason(),
+        eligible_at: verdict.eligible_at(),
+    }
+}
+
+/// A batch whose id cannot be asked for: listed, and kept.
+fn of_hostile(id: &str) -> BatchDocument<'_> {
+    BatchDocument {
+        id,
+        name: None,
+        status: None,
+        created_at: None,
+        last_run: None,
+        verdict: "unknown",
+        selected_by: &[],
+        kept_by: &[],
+        reason: "its id is not acceptable: kept".to_owned(),
+        eligible_at: None,
+    }
+}

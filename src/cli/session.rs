@@ -1,0 +1,218 @@
+//! What most commands begin with: the file, the log, the chosen accounts, a runner for each.
+//!
+//! Not here: what a command then does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures_util::StreamExt;
+use futures_util::stream;
+use tracing::dispatcher::DefaultGuard;
+
+use crate::api::client::Surroundings;
+use crate::batch::RunId;
+use crate::cli::Outside;
+use crate::cli::args::Global;
+use crate::cli::failure::{self, Failure};
+use crate::config::{self, Account, Config, DryRun};
+use crate::observe::All;
+use crate::observe::event::{Observer, Scope};
+use crate::observe::log::{self, Colour, Json, Level, Log, SharedWriter};
+use crate::observe::progress::Progress;
+use crate::run::Runner;
+use crate::run::report::NotBegun;
+
+/// Accounts that are swept at the same time. They share nothing but this machine.
+const ACCOUNTS_AT_ONCE: usize = 4;
+
+/// A command under way.
+#[derive(Debug)]
+pub(super) struct Session<'a> {
+    pub(super) config: Config,
+    outside: &'a Outside,
+    observer: Arc<dyn Observer>,
+    progress: Option<Progress>,
+    seeds: std::sync::Mutex<fastrand::Rng>,
+    _log: DefaultGuard,
+}
+
+/// Which observers a command wants.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Watch {
+    /// Log lines only.
+    Log,
+    /// A progress bar too, where there is a terminal.
+    Progress,
+}
+
+impl<'a> Session<'a> {
+    /// Reads the file and sets up the log.
+    ///
+    /// # Errors
+    /// When the file is bad, or an account on the command line is not in it. Has been shown.
+    pub(super) fn open(
+        global: &Global,
+        outside: &'a Outside,
+        watch: Watch,
+    ) -> Result<Self, crate::run::report::Exit> {
+        let request = config::Request {
+            path: global.config.clone(),
+            env: outside.env.clone(),
+            dry_run: if global.dry_run { DryRun::Forced } else { DryRun::AsConfigured },
+        };
+        let config = config::load(&request).map_err(|rejected| {
+            super::check::show_rejected(&rejected, global, outside);
+            crate::run::report::Exit::Configuration
+        })?;
+        Self::with(config, global, outside, watch)
+    }
+
+    /// The same with a configuration at hand.
+    ///
+    /// # Errors
+    /// When an account on the command line is not in it. Has been shown.
+    pub(super) fn with(
+        mut config: Config,
+        global: &Global,
+        outside: &'a Outside,
+        watch: Watch,
+    ) -> Result<Self, crate::run::report::Exit> {
+        choose_accounts(&mut config, global).map_err(|failure| {
+            failure.show(&outside.terminal, None);
+            failure.exit
+        })?;
+        let one = config.accounts.len() == 1;
+        let progress = (watch == Watch::Progress && one && outside.terminal.shows_progress())
+            .then(Progress::new);
+        let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Log)];
+        observers.extend(progress.clone().map(|bar| Arc::new(bar) as Arc<dyn Observer>));
+        Ok(Self {
+            _log: open_log(global, outside, progress.as_ref()),
+            config,
+            outside,
+            observer: Arc::new(All(observers)),
+            progress,
+            seeds: std::sync::Mutex::new(fastrand::Rng::with_seed(outside.seed)),
+        })
+    }
+
+    /// Takes the progress bar off the screen.
+    pub(super) fn clear_progress(&self) {
+        if let Some(progress) = &self.progress {
+            progress.clear();
+        }
+    }
+
+    /// Prepares a run of one account: reads its key, makes its client.
+    ///
+    /// # Errors
+    /// When there is no usable key, or no usable client.
+    pub(super) fn runner<'c>(&self, account: &'c Account) -> Result<Runner<'c>, NotBegun> {
+        let around = self.surroundings(account);
+        let key = account.key.read(&self.outside.env).map_err(NotBegun::Key)?;
+        let source = account.key.source(&self.outside.env);
+        Runner::new(account, key, source, around).map_err(NotBegun::Client)
+    }
+
+    /// What a run of this account works with.
+    pub(super) fn surroundings(&self, account: &Account) -> Surroundings {
+        let mut seeds = self.seeds.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let random = seeds.u128(..).to_be_bytes();
+        let mut tail = [0; 10];
+        tail.copy_from_slice(random.first_chunk::<10>().unwrap_or(&[0; 10]));
+        Surroundings {
+            scope: Scope {
+                account: account.name.clone(),
+                run_id: RunId::new(self.outside.clock.now(), tail),
+            },
+            clock: Arc::clone(&self.outside.clock),
+            observer: Arc::clone(&self.observer),
+            seed: seeds.u64(..),
+            stop: self.outside.stop.token.clone(),
+        }
+    }
+
+    /// Does something for each account: several at once, but accounts that share a key one after
+    /// the other, since deletions are one at a time for each account of the vendor. Results come in
+    /// the order of the names.
+    pub(super) async fn for_each_account<'s, T, F>(&'s self, work: F) -> Vec<T>
+    where
+        F: AsyncFn(&'s Account) -> T,
+    {
+        let mut by_key: BTreeMap<String, Vec<(usize, &Account)>> = BTreeMap::new();
+        for (place, account) in self.config.accounts.iter().enumerate() {
+            by_key.entry(account.identity(&self.outside.env)).or_default().push((place, account));
+        }
+        let work = &work;
+        let mut done: Vec<(usize, T)> = stream::iter(by_key.into_values())
+            .map(|group| async move {
+                let mut results = Vec::with_capacity(group.len());
+                for (place, account) in group {
+                    results.push((place, work(account).await));
+                }
+                results
+            })
+            .buffer_unordered(ACCOUNTS_AT_ONCE)
+            .collect::<Vec<_>>()
+            .await
+            .into_iter()
+            .flatten()
+            .collect();
+        done.sort_by_key(|(place, _)| *place);
+        done.into_iter().map(|(_, result)| result).collect()
+    }
+}
+
+/// Leaves only the accounts that the command line names.
+fn choose_accounts(config: &mut Config, global: &Global) -> Result<(), Failure> {
+    let known: Vec<_> = config.accounts.iter().map(|account| account.name.to_string()).collect();
+    if let Some(unknown) = global.accounts.iter().find(|name| !known.contains(name)) {
+        let unknown = crate::batch::escaped(unknown);
+        return Err(failure::of_usage(
+            format!("the file has no account `{unknown}`"),
+            format!("its accounts are {}", known.join(", ")),
+        ));
+    }
+    if !global.accounts.is_empty() {
+        config.accounts.retain(|account| {
+            global.accounts.iter().any(|name| name == account.name.as_str())
+        });
+    }
+    Ok(())
+}
+
+/// Which lines the command line asks for.
+fn level(global: &Global) -> Level {
+    match (global.quiet, global.verbose) {
+        (2.., _) => Level::Error,
+        (1, _) => Level::Warn,
+        (0, 0) => Level::Info,
+        (0, 1) => Level::Debug,
+        (0, 2..) => Level::Trace,
+    }
+}
+
+/// Sets the log up for as long as the guard lives.
+fn open_log(global: &Global, outside: &Outside, progress: Option<&Progress>) -> DefaultGuard {
+    let tty = outside.terminal.shows_progress();
+    let json = match global.log_format {
+        log::Format::Text => Json::No,
+        log::Format::Json => Json::Yes,
+        log::Format::Auto => {
+            if tty {
+                Json::No
+            } else {
+                Json::Yes
+            }
+        }
+    };
+    let coloured = tty && outside.terminal.colour == super::output::Colour::Always;
+    let colour = if coloured { Colour::Always } else { Colour::Never };
+    let settings = log::Settings { json, level: level(global), colour };
+    let clock = Arc::clone(&outside.clock);
+    let dispatch = match progress {
+        Some(progress) => log::dispatch(&settings, clock, progress.writer()),
+        None => log::dispatch(&settings, clock, SharedWriter(outside.terminal.log_stream())),
+    };
+    tracing::dispatcher::set_default(&dispatch)
+}

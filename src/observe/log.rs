@@ -1,0 +1,313 @@
+//! Log lines: each event as one line of text or JSON on standard error.
+//!
+//! Not here: what happened (`event`). Field names are an interface: `event` first of all.
+//! Invariant: text from a server reaches a line only as a quoted field or escaped in the message,
+//! so that no batch name can forge a line or move a cursor (RUSTSEC-2025-0055 is the class).
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::level_filters::LevelFilter;
+use tracing::{Dispatch, debug, error, info, warn};
+use tracing_subscriber::filter::Targets;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer;
+use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::layer::SubscriberExt;
+
+use crate::clock::Clock;
+use crate::observe::event::{Event, Observer, Scope, Subject};
+
+/// How lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum Format {
+    /// Text on a terminal, else JSON.
+    Auto,
+    /// One readable line each.
+    Text,
+    /// One JSON object each.
+    Json,
+}
+
+/// Which lines are written, from `-q` and `-v`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// Errors.
+    Error,
+    /// Errors and warnings.
+    Warn,
+    /// What happened: the default.
+    Info,
+    /// Each page and call as well.
+    Debug,
+    /// Everything, that of libraries included.
+    Trace,
+}
+
+impl Level {
+    const fn filter(self) -> LevelFilter {
+        match self {
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
+        }
+    }
+}
+
+/// Times on log lines come from the program's clock, like every other time.
+#[derive(Debug, Clone)]
+struct ClockTime(Arc<dyn Clock>);
+
+impl FormatTime for ClockTime {
+    fn format_time(&self, writer: &mut Writer<'_>) -> fmt::Result {
+        write!(writer, "{}", self.0.now().format("%Y-%m-%dT%H:%M:%S%.3fZ"))
+    }
+}
+
+/// What a log is made with.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// Text or JSON; `Auto` has been resolved to one of them.
+    pub json: Json,
+    /// Which lines.
+    pub level: Level,
+    /// Whether text lines are coloured.
+    pub colour: Colour,
+}
+
+/// Whether lines are JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Json {
+    /// They are text.
+    No,
+    /// They are JSON.
+    Yes,
+}
+
+/// Whether text is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// It is not.
+    Never,
+    /// It is.
+    Always,
+}
+
+/// Makes the log: a dispatcher to be set for as long as the program runs.
+pub fn dispatch<W>(settings: &Settings, clock: Arc<dyn Clock>, writer: W) -> Dispatch
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    let libraries =
+        if settings.level == Level::Trace { LevelFilter::TRACE } else { LevelFilter::WARN };
+    let filter = Targets::new()
+        .with_target("batchsweep", settings.level.filter())
+        .with_default(libraries.min(settings.level.filter()));
+    let layer = tracing_subscriber::fmt::layer()
+        .with_writer(writer)
+        .with_timer(ClockTime(clock))
+        .with_target(false)
+        .with_ansi(settings.colour == Colour::Always);
+    let registry = tracing_subscriber::registry().with(filter);
+    match settings.json {
+        Json::Yes => Dispatch::new(registry.with(layer.json().flatten_event(true))),
+        Json::No => Dispatch::new(registry.with(layer)),
+    }
+}
+
+/// Writes to a shared writer; for logs whose destination is not a plain stream.
+#[derive(Debug, Clone)]
+pub struct SharedWriter<W: ?Sized>(pub Arc<std::sync::Mutex<W>>);
+
+impl<W: io::Write + ?Sized> io::Write for SharedWriter<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        // A poisoned lock means a panic while writing a line: the next line may still be written.
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).flush()
+    }
+}
+
+impl<'w, W: io::Write + ?Sized + 'static> MakeWriter<'w> for SharedWriter<W> {
+    type Writer = Self;
+
+    fn make_writer(&'w self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+/// The observer that writes each event to the log.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Log;
+
+/// One line with the fields that all lines share.
+macro_rules! line {
+    ($level:ident, $scope:expr, $event:literal, { $($field:tt)* }, $($message:tt)+) => {
+        $level!(
+            event = $event,
+            account = $scope.account.as_str(),
+            run_id = %$scope.run_id,
+            $($field)*
+            $($message)+
+        )
+    };
+}
+
+/// One line about a batch.
+macro_rules! batch_line {
+    ($level:ident, $scope:expr, $event:literal, $batch:expr, { $($field:tt)* }, $($message:tt)+) => {
+        line!($level, $scope, $event, {
+            rule = $batch.rule.as_str(),
+            batch_id = $batch.id.as_str(),
+            batch_name = $batch.name.as_str(),
+            $($field)*
+        }, $($message)+)
+    };
+}
+
+/// A time in whole milliseconds, as lines carry it.
+fn ms(time: Duration) -> u64 {
+    u64::try_from(time.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// Counts as one field: `delete=3 kept=7`, zeros left out.
+fn counts(counts: &std::collections::BTreeMap<&'static str, usize>) -> String {
+    let shown: Vec<_> = counts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(name, count)| format!("{name}={count}"))
+        .collect();
+    shown.join(" ")
+}
+
+impl Observer for Log {
+    fn observe(&self, scope: &Scope, event: &Event) {
+        match event {
+            Event::RunStarted { .. } | Event::RunFinished { .. } => run(scope, event),
+            Event::InventoryPage { .. }
+            | Event::InventoryListed { .. }
+            | Event::InventoryIncomplete { .. } => inventory(scope, event),
+            Event::PlanMade { counts: verdicts } => line!(
+                info, scope, "plan.made", { counts = counts(verdicts).as_str(), },
+                "the plan is made"
+            ),
+            Event::GuardTripped { guard, limit, value, detail } => line!(
+                warn, scope, "guard.tripped",
+                { guard = *guard, limit = limit.as_str(), value = value.as_str(), detail = detail.as_str(), },
+                "guard {guard} stopped the plan; nothing was deleted"
+            ),
+            Event::BatchWouldDelete { batch } => batch_line!(
+                info,
+                scope,
+                "batch.would_delete",
+                batch,
+                {},
+                "would delete the batch (dry run)"
+            ),
+            Event::BatchDeleted { batch, attempt, duration } => batch_line!(
+                info, scope, "batch.deleted", batch,
+                { attempt = attempt, duration_ms = ms(*duration), }, "deleted the batch"
+            ),
+            Event::BatchSkipped { batch, outcome, detail } => {
+                skipped(scope, batch, outcome, detail)
+            }
+            Event::BatchFailed { batch, detail, attempt } => batch_line!(
+                error, scope, "batch.failed", batch,
+                { attempt = attempt, detail = detail.as_str(), }, "could not delete the batch"
+            ),
+            Event::ApiRetry { .. } | Event::ApiPaused { .. } => api(scope, event),
+        }
+    }
+}
+
+fn skipped(scope: &Scope, batch: &Subject, outcome: &'static str, detail: &str) {
+    batch_line!(
+        info, scope, "batch.skipped", batch, { outcome = outcome, detail = detail, },
+        "left the batch alone: {outcome}"
+    );
+}
+
+fn run(scope: &Scope, event: &Event) {
+    match event {
+        Event::RunStarted { dry_run } => {
+            line!(info, scope, "run.started", { dry_run = dry_run, }, "a run begins");
+        }
+        Event::RunFinished {
+            outcome,
+            counts: outcomes,
+            verified,
+            requests,
+            duration,
+            exit_code,
+            error: problem,
+        } => line!(
+            info, scope, "run.finished",
+            {
+                outcome = *outcome,
+                counts = counts(outcomes).as_str(),
+                verified = verified,
+                requests = requests,
+                duration_ms = ms(*duration),
+                exit_code = exit_code,
+                error = problem.as_deref(),
+            },
+            "the run ended: {outcome}"
+        ),
+        Event::InventoryPage { .. }
+        | Event::InventoryListed { .. }
+        | Event::InventoryIncomplete { .. }
+        | Event::PlanMade { .. }
+        | Event::GuardTripped { .. }
+        | Event::BatchWouldDelete { .. }
+        | Event::BatchDeleted { .. }
+        | Event::BatchSkipped { .. }
+        | Event::BatchFailed { .. }
+        | Event::ApiRetry { .. }
+        | Event::ApiPaused { .. } => {}
+    }
+}
+
+fn inventory(scope: &Scope, event: &Event) {
+    if let Event::InventoryPage { page, pages, batches, duration } = event {
+        line!(
+            debug, scope, "inventory.page",
+            { page = page, pages = pages, batches = batches, duration_ms = ms(*duration), },
+            "read a page of the listing"
+        );
+    }
+    if let Event::InventoryListed { batches, unreadable, duration } = event {
+        line!(
+            info, scope, "inventory.listed",
+            { batches = batches, unreadable = unreadable, duration_ms = ms(*duration), },
+            "the listing is complete"
+        );
+    }
+    if let Event::InventoryIncomplete { cause } = event {
+        line!(
+            error, scope, "inventory.incomplete", { error = cause.as_str(), },
+            "the listing is not complete; nothing was deleted"
+        );
+    }
+}
+
+fn api(scope: &Scope, event: &Event) {
+    if let Event::ApiRetry { operation, attempt, wait, cause } = event {
+        line!(
+            warn, scope, "api.retry",
+            { operation = *operation, attempt = attempt, wait_ms = ms(*wait), error = cause.as_str(), },
+            "a call failed and is tried again"
+        );
+    }
+    if let Event::ApiPaused { wait, cause } = event {
+        line!(
+            warn, scope, "api.paused", { wait_ms = ms(*wait), error = cause.as_str(), },
+            "the API asks for quiet; all calls wait"
+        );
+    }
+}

@@ -1,0 +1,261 @@
+//! How a run ended, and which exit code it asks for.
+//!
+//! Not here: how that is shown (`cli`). Exit codes are an interface: see the README's table.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::api::error::{Error, Kind};
+use crate::batch::{AccountName, RunId};
+use crate::guards::Tripped;
+use crate::inventory::IncompleteInventory;
+use crate::observe::event::Event;
+use crate::run::{Admission, plan_of};
+use crate::sweep::outcome::Outcome;
+use crate::sweep::{self, Ended};
+
+/// What is left of a run when it is over.
+#[derive(Debug)]
+pub struct RunReport {
+    /// Whose run.
+    pub account: AccountName,
+    /// Which run.
+    pub run_id: RunId,
+    /// How it ended.
+    pub ending: Ending,
+    /// Calls sent, each attempt counted.
+    pub requests: u64,
+    /// How long it took.
+    pub duration: Duration,
+}
+
+/// How a run ended.
+#[derive(Debug)]
+pub enum Ending {
+    /// Nothing was begun: the key or the client is not to be had.
+    NotBegun(NotBegun),
+    /// The listing could not be proven complete; nothing was deleted.
+    Incomplete(IncompleteInventory),
+    /// A guard stopped the plan; nothing was deleted.
+    Guarded(Box<Tripped>),
+    /// A dry run; nothing could be deleted.
+    Dry(Admission),
+    /// The plan was carried out, as far as it went.
+    Swept(Box<sweep::Report>),
+}
+
+/// Why a run was not even begun.
+#[derive(Debug, thiserror::Error)]
+pub enum NotBegun {
+    /// There is no usable key.
+    #[error("the key cannot be used")]
+    Key(#[source] crate::config::KeyProblem),
+    /// There is no usable HTTP client.
+    #[error("the HTTP client cannot be built")]
+    Client(#[source] Error),
+}
+
+/// The exit codes (README has the table). `Stopped` becomes 130 or 143 by the signal.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// Done, also with nothing to do.
+    Done,
+    /// Some deletions failed.
+    SomeFailed,
+    /// Wrong usage.
+    Usage,
+    /// A guard stopped it.
+    Guarded,
+    /// The listing could not be proven complete.
+    Incomplete,
+    /// A bug.
+    Internal,
+    /// The API is not reachable, or failing.
+    Unavailable,
+    /// The key was refused, or payment is due.
+    KeyRefused,
+    /// The configuration is bad.
+    Configuration,
+    /// Stopped by a signal with work left.
+    Stopped,
+}
+
+impl Exit {
+    /// The number; `signal` is the one that stopped the program, if one did.
+    pub const fn code(self, signal: Option<u8>) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::SomeFailed => 1,
+            Self::Usage => 2,
+            Self::Guarded => 3,
+            Self::Incomplete => 4,
+            Self::Internal => 70,
+            Self::Unavailable => 75,
+            Self::KeyRefused => 77,
+            Self::Configuration => 78,
+            Self::Stopped => match signal {
+                Some(number) => 128 + number,
+                None => 143,
+            },
+        }
+    }
+
+    /// The worse of two, in the order in which several accounts decide.
+    #[must_use]
+    pub fn worse(self, other: Self) -> Self {
+        const ORDER: [Exit; 10] = [
+            Exit::Internal,
+            Exit::Configuration,
+            Exit::KeyRefused,
+            Exit::Unavailable,
+            Exit::Incomplete,
+            Exit::Guarded,
+            Exit::Stopped,
+            Exit::SomeFailed,
+            Exit::Usage,
+            Exit::Done,
+        ];
+        let weight = |exit| ORDER.iter().position(|one| *one == exit);
+        if weight(self) <= weight(other) { self } else { other }
+    }
+}
+
+/// The exit code that a failed call of the listing asks for.
+pub const fn exit_of_call(error: &Error) -> Exit {
+    match error.kind() {
+        Kind::Unreachable(_)
+        | Kind::TimedOut { .. }
+        | Kind::Throttled { .. }
+        | Kind::Failing { .. } => Exit::Unavailable,
+        Kind::KeyRefused(_) | Kind::PaymentRequired(_) => Exit::KeyRefused,
+        Kind::WrongPath | Kind::WrongFamily { .. } | Kind::Setup(_) => Exit::Configuration,
+        Kind::Redirected { .. }
+        | Kind::NotAnEnvelope { .. }
+        | Kind::BrokenBody(_)
+        | Kind::TooLarge
+        | Kind::Refused { .. }
+        | Kind::Unexpected(_) => Exit::Incomplete,
+        Kind::Stopped => Exit::Stopped,
+    }
+}
+
+/// The exit code that an incomplete listing asks for.
+pub const fn exit_of_listing(cause: &IncompleteInventory) -> Exit {
+    match cause {
+        IncompleteInventory::Page { source, .. } => exit_of_call(source),
+        IncompleteInventory::Flawed(_) => Exit::Incomplete,
+    }
+}
+
+impl RunReport {
+    /// `swept`, `dry_run`, `guarded`, `incomplete` or `failed`.
+    pub const fn outcome(&self) -> &'static str {
+        match &self.ending {
+            Ending::NotBegun(_) => "failed",
+            Ending::Incomplete(cause) => match exit_of_listing(cause) {
+                Exit::Incomplete => "incomplete",
+                Exit::Done
+                | Exit::SomeFailed
+                | Exit::Usage
+                | Exit::Guarded
+                | Exit::Internal
+                | Exit::Unavailable
+                | Exit::KeyRefused
+                | Exit::Configuration
+                | Exit::Stopped => "failed",
+            },
+            Ending::Guarded(_) => "guarded",
+            Ending::Dry(_) => "dry_run",
+            Ending::Swept(report) => match report.ended {
+                Ended::Hopeless(_) => "failed",
+                Ended::Whole | Ended::Stopped | Ended::TooManyFailures(_) => "swept",
+            },
+        }
+    }
+
+    /// The exit code it asks for.
+    pub fn exit(&self) -> Exit {
+        match &self.ending {
+            Ending::NotBegun(_) => Exit::Configuration,
+            Ending::Incomplete(cause) => exit_of_listing(cause),
+            Ending::Guarded(_) => Exit::Guarded,
+            Ending::Dry(_) => Exit::Done,
+            Ending::Swept(report) => exit_of_sweep(report),
+        }
+    }
+
+    /// Batches by what became of them (or, where nothing was done, by verdict).
+    pub fn counts(&self) -> BTreeMap<&'static str, usize> {
+        match &self.ending {
+            Ending::NotBegun(_) | Ending::Incomplete(_) => BTreeMap::new(),
+            Ending::Guarded(tripped) => tripped.plan().counts(),
+            Ending::Dry(admission) => plan_of(admission).counts(),
+            Ending::Swept(report) => {
+                let mut counts: BTreeMap<_, _> = Outcome::NAMES.map(|name| (name, 0)).into();
+                for one in &report.swept {
+                    *counts.entry(one.outcome.name()).or_default() += 1;
+                }
+                counts
+            }
+        }
+    }
+
+    /// Whether a last listing proved the deletions.
+    pub const fn verified(&self) -> Option<bool> {
+        match &self.ending {
+            Ending::Swept(report) => report.verified,
+            Ending::NotBegun(_)
+            | Ending::Incomplete(_)
+            | Ending::Guarded(_)
+            | Ending::Dry(_) => None,
+        }
+    }
+
+    /// What went wrong, in one line, if anything ended the run early.
+    pub fn error(&self) -> Option<String> {
+        match &self.ending {
+            Ending::NotBegun(NotBegun::Key(problem)) => Some(problem.to_string()),
+            Ending::NotBegun(NotBegun::Client(error)) => Some(error.cause()),
+            Ending::Incomplete(cause @ IncompleteInventory::Page { source, .. }) => {
+                Some(format!("{cause}: {}", source.cause()))
+            }
+            Ending::Incomplete(IncompleteInventory::Flawed(flaw)) => Some(flaw.to_string()),
+            Ending::Guarded(_) | Ending::Dry(_) => None,
+            Ending::Swept(report) => match &report.ended {
+                Ended::Whole if report.verified == Some(false) => {
+                    Some("the deletions could not be proven by a last listing".to_owned())
+                }
+                Ended::Whole => None,
+                Ended::Stopped => Some("stopped by a signal with work left".to_owned()),
+                Ended::TooManyFailures(count) => {
+                    Some(format!("{count} failures in a row ended the sweep"))
+                }
+                Ended::Hopeless(error) => Some(error.cause()),
+            },
+        }
+    }
+
+    /// The event that says so.
+    pub fn finished(&self) -> Event {
+        Event::RunFinished {
+            outcome: self.outcome(),
+            counts: self.counts(),
+            verified: self.verified(),
+            requests: self.requests,
+            duration: self.duration,
+            exit_code: self.exit().code(None),
+            error: self.error(),
+        }
+    }
+}
+
+fn exit_of_sweep(report: &sweep::Report) -> Exit {
+    let some_failed = report.swept.iter().any(|one| one.outcome.is_failure());
+    match &report.ended {
+        Ended::Hopeless(error) => exit_of_call(error),
+        Ended::Stopped => Exit::Stopped,
+        Ended::TooManyFailures(_) => Exit::SomeFailed,
+        Ended::Whole if some_failed || report.verified == Some(false) => Exit::SomeFailed,
+        Ended::Whole => Exit::Done,
+    }
+}
