@@ -1,0 +1,228 @@
+//! `check`: validates the file(s) and prints the rules in plain words.
+
+use std::fmt::Write;
+
+use serde::Serialize;
+
+use crate::cli::Outside;
+use crate::cli::args::{self, Global, Shape};
+use crate::cli::failure;
+use crate::cli::output::{Paint, Terminal};
+use crate::cli::session::{Session, Watch};
+use crate::config::diagnose::Diagnostic;
+use crate::config::{self, Account, Config, DryRun, Rejected};
+use crate::run::report::{Exit, NotBegun, exit_of_call};
+
+/// Runs the command.
+pub(super) async fn run(command: &args::Check, global: &Global, outside: &Outside) -> Exit {
+    let request = config::Request {
+        path: global.config.clone(),
+        env: outside.env.clone(),
+        dry_run: if global.dry_run { DryRun::Forced } else { DryRun::AsConfigured },
+    };
+    let config = match config::load(&request) {
+        Ok(config) => config,
+        Err(rejected) => {
+            show_rejected(&rejected, global, outside);
+            return Exit::Configuration;
+        }
+    };
+    let keys = key_warnings(&config, outside);
+    let strict_failure = command.strict && !(config.warnings.is_empty() && keys.is_empty());
+    match global.output {
+        Shape::Json => {
+            let document = Document::of_config(&config, &keys, !strict_failure);
+            outside.terminal.json(&document);
+        }
+        Shape::Text => show(&config, &keys, &outside.terminal),
+    }
+    if strict_failure {
+        return Exit::Configuration;
+    }
+    if command.online { online(config, global, outside).await } else { Exit::Done }
+}
+
+/// Keys that could not be read now: a warning here, an error when a run needs them.
+fn key_warnings(config: &Config, outside: &Outside) -> Vec<String> {
+    config
+        .accounts
+        .iter()
+        .filter_map(|account| {
+            let problem = account.key.read(&outside.env).err()?;
+            Some(format!("account `{}`: {problem}; {}", account.name, problem.help()))
+        })
+        .collect()
+}
+
+/// Shows a configuration that was refused: every error with its line.
+pub(super) fn show_rejected(rejected: &Rejected, global: &Global, outside: &Outside) {
+    let terminal = &outside.terminal;
+    match global.output {
+        Shape::Json => terminal.json(&Document::of_rejected(rejected)),
+        Shape::Text => {}
+    }
+    let painted = terminal.colour == super::output::Colour::Always;
+    let paint = if painted { config::diagnose::Paint::Colour } else { config::diagnose::Paint::Plain };
+    terminal.error(&rejected.render(paint));
+    let count = rejected.errors().count();
+    let errors = if count == 1 { "1 error".to_owned() } else { format!("{count} errors") };
+    terminal.error(&format!(
+        "{}: the configuration has {errors}; nothing was read from or sent to any account. \
+         Exit code 78.\n",
+        terminal.paint(Paint::Alarm, "error")
+    ));
+}
+
+/// Shows a good configuration.
+fn show(config: &Config, keys: &[String], terminal: &Terminal) {
+    let mut text = String::new();
+    for file in &config.files {
+        let _infallible = writeln!(text, "read {}", file.display());
+    }
+    for replaced in &config.replaced {
+        let _infallible = writeln!(text, "note: {replaced}");
+    }
+    for account in &config.accounts {
+        text.push_str(&account_text(account, terminal));
+    }
+    let painted = terminal.colour == super::output::Colour::Always;
+    let paint = if painted { config::diagnose::Paint::Colour } else { config::diagnose::Paint::Plain };
+    let warnings = config.render_warnings(paint);
+    if !warnings.is_empty() {
+        text.push('\n');
+        text.push_str(&warnings);
+    }
+    for warning in keys {
+        let _infallible =
+            writeln!(text, "{}: {warning}", terminal.paint(Paint::Notice, "warning"));
+    }
+    let mode = if config.arm().is_none() {
+        "dry_run = true: runs plan and log, and delete nothing"
+    } else {
+        "dry_run = false: runs delete"
+    };
+    let warnings = config.warnings.len() + keys.len();
+    let plural = if warnings == 1 { "" } else { "s" };
+    let _infallible = writeln!(
+        text,
+        "\n{}: {} account(s), {} rule(s), {} test(s), {warnings} warning{plural}. {mode}.",
+        terminal.paint(Paint::Well, "ok"),
+        config.accounts.len(),
+        config.rule_count(),
+        config.tests.len(),
+    );
+    terminal.data(&text);
+}
+
+fn account_text(account: &Account, terminal: &Terminal) -> String {
+    let mut text = format!(
+        "\naccount {}  {} at {}\n",
+        terminal.paint(Paint::Strong, account.name.as_str()),
+        account.api.product.title(),
+        account.api.base_url.host_str().unwrap_or("?"),
+    );
+    for line in account.policy.describe() {
+        let _infallible = writeln!(text, "  {line}");
+    }
+    text
+}
+
+/// Tries each key on the account's own page.
+async fn online(config: Config, global: &Global, outside: &Outside) -> Exit {
+    let session = match Session::with(config, global, outside, Watch::Log) {
+        Ok(session) => session,
+        Err(exit) => return exit,
+    };
+    let tried = session.for_each_account(async |account: &Account| try_key(&session, account).await).await;
+    let mut exit = Exit::Done;
+    for (account, result) in session.config.accounts.iter().zip(tried) {
+        match result {
+            Ok(line) if global.output == Shape::Text => outside.terminal.data(&line),
+            Ok(_) => {}
+            Err(failure) => {
+                exit = exit.worse(failure.exit);
+                failure.show(&outside.terminal, outside.stop.signal());
+            }
+        }
+        let _ = account;
+    }
+    exit
+}
+
+async fn try_key(session: &Session<'_>, account: &Account) -> Result<String, failure::Failure> {
+    let name = account.name.as_str();
+    let begin = |cause: &NotBegun| failure::Failure {
+        consequence: "",
+        ..failure::of_begin(name, cause)
+    };
+    let runner = session.runner(account).map_err(|cause| begin(&cause))?;
+    match runner.reader().account().await {
+        Ok(answer) => {
+            let count = answer
+                .batches_used
+                .map_or_else(|| "an unknown number of".to_owned(), |count| count.to_string());
+            Ok(format!("account {name}: the key is good, the account holds {count} batches\n"))
+        }
+        Err(error) => Err(failure::Failure {
+            what: format!("account `{name}`: the account page did not answer"),
+            consequence: "",
+            causes: vec![error.cause()],
+            help: error.help().to_owned(),
+            exit: exit_of_call(&error),
+        }),
+    }
+}
+
+/// `check --output json`.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    version: u8,
+    ok: bool,
+    errors: Vec<&'a Diagnostic>,
+    warnings: Vec<&'a Diagnostic>,
+    key_warnings: &'a [String],
+    accounts: Vec<&'a str>,
+    rules: Vec<RuleDocument>,
+    next_runs: [(); 0],
+}
+
+#[derive(Debug, Serialize)]
+struct RuleDocument {
+    account: String,
+    rule: String,
+}
+
+impl<'a> Document<'a> {
+    fn of_config(config: &'a Config, key_warnings: &'a [String], ok: bool) -> Self {
+        let rules = config.accounts.iter().flat_map(|account| {
+            account
+                .policy
+                .describe()
+                .into_iter()
+                .map(|rule| RuleDocument { account: account.name.to_string(), rule })
+        });
+        Self {
+            version: 1,
+            ok,
+            errors: Vec::new(),
+            warnings: config.warnings.iter().collect(),
+            key_warnings,
+            accounts: config.accounts.iter().map(|account| account.name.as_str()).collect(),
+            rules: rules.collect(),
+            next_runs: [],
+        }
+    }
+
+    fn of_rejected(rejected: &'a Rejected) -> Self {
+        Self {
+            version: 1,
+            ok: false,
+            errors: rejected.errors().collect(),
+            warnings: rejected.warnings().collect(),
+            key_warnings: &[],
+            accounts: Vec::new(),
+            rules: Vec::new(),
+            next_runs: [],
+        }
+    }
+}
