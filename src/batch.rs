@@ -409,6 +409,122 @@ const fn is_invisible(c: char) -> bool {
     )
 }
 
+/// Builders of made-up batches, for tests. What is not said is idle, manual, enabled, created on
+/// 2026-01-01 and run the day after.
+#[cfg(test)]
+pub(crate) mod fixtures {
+    use super::{Batch, BatchId, Fact, Status, Timestamp, Word, word};
+
+    /// A batch in the making.
+    pub(crate) struct Builder(Batch);
+
+    /// Reads an instant.
+    pub(crate) fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    /// A batch with this id, in every other respect ordinary.
+    pub(crate) fn batch(id: &str) -> Builder {
+        let known = |text: &str| -> Fact<Word> { Fact::Known(word(text)) };
+        Builder(Batch {
+            id: BatchId::parse(id).unwrap(),
+            name: Fact::Known("tmp-1".into()),
+            created_at: Fact::Known(at("2026-01-01T00:00:00Z")),
+            last_run: Fact::Known(at("2026-01-02T00:00:00Z")),
+            status: Fact::Known(Status::Idle),
+            schedule_type: known("manual"),
+            priority: known("normal"),
+            enabled: Fact::Known(true),
+            destinations: Fact::Known(Box::default()),
+            searches: Fact::Known(1),
+            results_count: Fact::Known(1),
+            next_result_set_id: Fact::Known(2),
+            raw: "".into(),
+        })
+    }
+
+    impl Builder {
+        pub(crate) fn name(mut self, name: &str) -> Self {
+            self.0.name = Fact::Known(name.into());
+            self
+        }
+
+        pub(crate) fn created(self, time: &str) -> Self {
+            self.created_at(Fact::Known(at(time)))
+        }
+
+        pub(crate) fn created_at(mut self, time: Fact<Timestamp>) -> Self {
+            self.0.created_at = time;
+            self
+        }
+
+        pub(crate) fn status(mut self, status: Status) -> Self {
+            self.0.status = Fact::Known(status);
+            self
+        }
+
+        /// As a record is taken whose fields cannot be read.
+        pub(crate) fn unreadable(mut self) -> Self {
+            let odd = || "odd".into();
+            self.0.name = Fact::Unreadable(odd());
+            self.0.created_at = Fact::Unreadable(odd());
+            self.0.status = Fact::Unreadable(odd());
+            self
+        }
+
+        /// Changes anything.
+        pub(crate) fn with(mut self, change: impl FnOnce(&mut Batch)) -> Self {
+            change(&mut self.0);
+            self
+        }
+
+        /// The batch, its raw text made of its known fields.
+        pub(crate) fn build(mut self) -> Batch {
+            let mut raw = serde_json::Map::new();
+            raw.insert("id".into(), self.0.id.as_str().into());
+            if let Fact::Known(name) = &self.0.name {
+                raw.insert("name".into(), name.as_ref().into());
+            }
+            for (field, time) in
+                [("created_at", &self.0.created_at), ("last_run", &self.0.last_run)]
+            {
+                if let Fact::Known(time) = time {
+                    let text = time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+                    raw.insert(field.into(), text.into());
+                }
+            }
+            if let Fact::Known(status) = &self.0.status {
+                raw.insert("status".into(), status.as_str().into());
+            }
+            for (field, word) in
+                [("schedule_type", &self.0.schedule_type), ("priority", &self.0.priority)]
+            {
+                if let Fact::Known(word) = word {
+                    raw.insert(field.into(), word.as_ref().into());
+                }
+            }
+            if let Fact::Known(enabled) = self.0.enabled {
+                raw.insert("enabled".into(), enabled.into());
+            }
+            if let Fact::Known(ids) = &self.0.destinations {
+                let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
+                raw.insert("destination_ids".into(), ids.into());
+            }
+            for (field, count) in [
+                ("searches_total_count", &self.0.searches),
+                ("results_count", &self.0.results_count),
+                ("next_result_set_id", &self.0.next_result_set_id),
+            ] {
+                if let Fact::Known(count) = count {
+                    raw.insert(field.into(), (*count).into());
+                }
+            }
+            self.0.raw = serde_json::Value::Object(raw).to_string().into();
+            self.0
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -280,3 +280,134 @@ fn expect_batches(batches: usize, expected: Expected) -> Reading {
     });
     reading("expect_batches", limit, batches.to_string(), detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::fixtures::{at, batch};
+    use crate::batch::{AccountName, RuleName, RunId, Undelivered};
+    use crate::inventory::Inventory;
+    use crate::policy::verdict::Verdict;
+
+    const OPEN: Limits = Limits {
+        max_deletes: Limit::Off,
+        max_delete_percent: Limit::Off,
+        max_clock_skew: Limit::Off,
+        expect_batches: None,
+    };
+
+    /// A plan that deletes so many of so many batches.
+    fn plan(deletions: usize, batches: usize) -> Plan {
+        let now = at("2026-11-25T12:00:00Z");
+        let inventory =
+            Inventory::of((0..batches).map(|n| batch(&format!("A{n:05}")).build()).collect());
+        let by: std::sync::Arc<[RuleName]> = [RuleName::parse("tmp").unwrap()].into();
+        let delete = Verdict::Delete { by, undelivered: Undelivered::Respect };
+        let verdicts = (0..batches)
+            .map(|n| if n < deletions { delete.clone() } else { Verdict::Unmatched })
+            .collect();
+        let account = AccountName::parse("main").unwrap();
+        Plan::new(account, RunId::new(now, [0; 10]), now, inventory, verdicts)
+    }
+
+    fn evidence() -> Evidence {
+        Evidence { keep_matches: vec![], clock_skew: None, findings: vec![] }
+    }
+
+    fn tripped(plan: Plan, evidence: &Evidence, limits: &Limits) -> Vec<&'static str> {
+        match admit(plan, evidence, limits) {
+            Ok(_) => Vec::new(),
+            Err(stopped) => stopped
+                .readings()
+                .iter()
+                .filter(|reading| reading.tripped)
+                .map(|reading| reading.guard)
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn counts_trip_above_their_limit_and_not_at_it() {
+        let deletes = |limit| Limits { max_deletes: limit, ..OPEN };
+        let percent = |limit| Limits { max_delete_percent: limit, ..OPEN };
+        let rows: [(&str, usize, usize, Limits, &[&str]); 11] = [
+            ("below", 9, 100, deletes(Limit::At(10)), &[]),
+            ("at", 10, 100, deletes(Limit::At(10)), &[]),
+            ("above", 11, 100, deletes(Limit::At(10)), &["max_deletes"]),
+            // fault: F3
+            ("zero means zero", 1, 100, deletes(Limit::At(0)), &["max_deletes"]),
+            ("zero allows nothing to do", 0, 100, deletes(Limit::At(0)), &[]),
+            ("off", 100, 100, deletes(Limit::Off), &[]),
+            ("percent at", 25, 100, percent(Limit::At(25)), &[]),
+            ("percent just above", 251, 1000, percent(Limit::At(25)), &["max_delete_percent"]),
+            ("zero percent", 1, 100_000, percent(Limit::At(0)), &["max_delete_percent"]),
+            ("hundred percent", 7, 7, percent(Limit::At(100)), &[]),
+            ("nothing of nothing", 0, 0, percent(Limit::At(0)), &[]),
+        ];
+        for (case, deletions, batches, limits, expected) in rows {
+            assert_eq!(tripped(plan(deletions, batches), &evidence(), &limits), expected, "{case}");
+        }
+    }
+
+    // fault: H16
+    #[test]
+    fn clocks_that_differ_too_much_trip_either_way() {
+        let limits = Limits { max_clock_skew: Limit::At(Duration::from_secs(300)), ..OPEN };
+        for (seconds, expected) in [
+            (0, vec![]),
+            (300, vec![]),
+            (-300, vec![]),
+            (301, vec!["max_clock_skew"]),
+            (-301, vec!["max_clock_skew"]),
+        ] {
+            let skew = Some(TimeDelta::seconds(seconds));
+            let evidence = Evidence { clock_skew: skew, ..evidence() };
+            assert_eq!(tripped(plan(0, 1), &evidence, &limits), expected, "{seconds}");
+        }
+        assert!(tripped(plan(0, 1), &evidence(), &limits).is_empty(), "an untold skew");
+    }
+
+    // fault: F4
+    #[test]
+    fn a_keep_rule_that_matches_nothing_trips_unless_it_may() {
+        let matches = |matched, may_be_empty| {
+            let rule = RuleName::parse("pinned").unwrap();
+            Evidence {
+                keep_matches: vec![KeepMatches { rule, matched, may_be_empty }],
+                ..evidence()
+            }
+        };
+        let guard = vec!["keep_matches_nothing"];
+        assert_eq!(tripped(plan(0, 1), &matches(0, false), &OPEN), guard);
+        assert!(tripped(plan(0, 1), &matches(0, true), &OPEN).is_empty());
+        assert!(tripped(plan(0, 1), &matches(1, false), &OPEN).is_empty());
+        assert!(tripped(plan(0, 0), &matches(0, false), &OPEN).is_empty(), "an empty account");
+    }
+
+    // fault: P4
+    #[test]
+    fn the_key_of_another_account_trips_the_pin() {
+        let expect = |min, max| Limits { expect_batches: Some(Expected { min, max }), ..OPEN };
+        let guard = vec!["expect_batches"];
+        assert_eq!(tripped(plan(0, 9), &evidence(), &expect(Some(10), None)), guard);
+        assert_eq!(tripped(plan(0, 11), &evidence(), &expect(None, Some(10))), guard);
+        assert!(tripped(plan(0, 10), &evidence(), &expect(Some(10), Some(10))).is_empty());
+    }
+
+    #[test]
+    fn an_armed_plan_covers_its_deletions_and_no_other_batch() {
+        let admitted = admit(plan(2, 4), &evidence(), &OPEN).unwrap();
+        let armed = admitted.arm(Armed::unless_dry_run(false).unwrap());
+        let covered: Vec<_> =
+            armed.plan.entries().map(|(batch, _)| armed.warrant.covers(&batch.id)).collect();
+        assert_eq!(covered, [true, true, false, false]);
+    }
+
+    #[test]
+    fn shares_are_rounded_up_so_that_a_limit_is_never_shown_as_kept() {
+        assert_eq!(percent(2_504, 10_000), "25.1");
+        assert_eq!(percent(1, 100_000), "0.1");
+        assert_eq!(percent(25, 100), "25.0");
+        assert_eq!(percent(0, 0), "0.0");
+    }
+}

@@ -484,3 +484,198 @@ async fn list_ids_once(
     let whole = proof.seen.len() as u64 == proof.total && proof.counted == proof.total;
     if whole { Ok(ids) } else { Err(proof.miscount().into()) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::fixtures::batch;
+
+    fn record(id: &str) -> Record {
+        Record::Batch(Box::new(batch(id).build()))
+    }
+
+    fn page(number: u64, pages: u64, total: u64, records: Vec<Record>) -> Page {
+        Page {
+            total_count: total,
+            total_pages: pages,
+            current_page: number,
+            count_this_page: records.len() as u64,
+            records,
+        }
+    }
+
+    fn proven(pages: Vec<Page>, account: Option<u64>) -> Result<Inventory, Flaw> {
+        let mut proof = Proof::default();
+        for page in pages {
+            if proof.take(page)? == Next::Done {
+                break;
+            }
+        }
+        proof.finish(account)
+    }
+
+    #[test]
+    fn pages_that_add_up_are_an_inventory_oldest_first() {
+        let old = batch("B2").created("2026-01-01T00:00:00Z").build();
+        let new = batch("A1").created("2026-02-01T00:00:00Z").build();
+        let unknown = batch("A0").created_at(Fact::Missing).build();
+        // fault: P6 (the server ignores the order asked for)
+        let records = [unknown, new, old].map(|batch| Record::Batch(Box::new(batch)));
+        let inventory = proven(vec![page(1, 1, 3, records.into())], Some(3)).unwrap();
+        let ids: Vec<_> = inventory.batches().iter().map(|batch| batch.id.as_str()).collect();
+        assert_eq!(ids, ["B2", "A1", "A0"]);
+        assert_eq!(inventory.account_count(), Some(3));
+    }
+
+    #[test]
+    fn an_account_without_batches_is_an_empty_inventory() {
+        for pages in [0, 1] {
+            assert!(proven(vec![page(1, pages, 0, vec![])], None).unwrap().is_empty());
+        }
+    }
+
+    #[test]
+    fn growth_while_listing_is_no_flaw() {
+        let pages = vec![
+            page(1, 2, 2, vec![record("A1")]),
+            page(2, 2, 3, vec![record("A2"), record("A3")]),
+        ];
+        assert_eq!(proven(pages, Some(2)).unwrap().len(), 3);
+    }
+
+    #[test]
+    fn an_unacceptable_id_is_counted_and_set_apart() {
+        // fault: X3
+        let hostile = Record::HostileId { id: "../x".into() };
+        let inventory = proven(vec![page(1, 1, 2, vec![record("A1"), hostile])], None).unwrap();
+        assert_eq!((inventory.len(), inventory.hostile_ids().len()), (2, 1));
+    }
+
+    #[test]
+    fn whatever_contradicts_itself_is_no_inventory() {
+        let some = || vec![record("A1"), record("A2")];
+        let flawed: [(&str, Vec<Page>, Option<u64>, Flaw); 12] = [
+            // fault: P2
+            (
+                "fewer than counted",
+                vec![page(1, 1, 3, some())],
+                None,
+                Flaw::Count { distinct: 2, pages: 1, total: 3 },
+            ),
+            (
+                "more than counted",
+                vec![page(1, 1, 1, some())],
+                None,
+                Flaw::Count { distinct: 2, pages: 1, total: 1 },
+            ),
+            (
+                "an empty page in the middle",
+                vec![page(1, 3, 9, some()), page(2, 3, 9, vec![])],
+                None,
+                Flaw::Count { distinct: 2, pages: 2, total: 9 },
+            ),
+            // fault: P1
+            (
+                "a page that repeats",
+                vec![page(1, 2, 4, some()), page(2, 2, 4, some())],
+                None,
+                Flaw::Repeated { id: "A1".into(), page: 2 },
+            ),
+            // fault: P5
+            (
+                "one id with different data",
+                vec![page(
+                    1,
+                    1,
+                    2,
+                    vec![record("A1"), Record::Batch(Box::new(batch("A1").name("other").build()))],
+                )],
+                None,
+                Flaw::Repeated { id: "A1".into(), page: 1 },
+            ),
+            (
+                "a page that says it is another",
+                vec![page(7, 9, 2, some())],
+                None,
+                Flaw::OtherPage { asked: 1, got: 7 },
+            ),
+            (
+                "a total that falls",
+                vec![page(1, 2, 4, some()), page(2, 2, 3, vec![record("A3")])],
+                None,
+                Flaw::Shrunk { before: 4, after: 3, page: 2 },
+            ),
+            // fault: J5
+            (
+                "a record without id",
+                vec![page(1, 1, 2, vec![record("A1"), Record::NoId])],
+                None,
+                Flaw::NoId { page: 1, position: 2 },
+            ),
+            (
+                "a page that miscounts itself",
+                vec![Page { count_this_page: 5, ..page(1, 1, 2, some()) }],
+                None,
+                Flaw::Miscounted { page: 1, counted: 5, held: 2 },
+            ),
+            (
+                "an account that holds more",
+                vec![page(1, 1, 2, some())],
+                Some(3),
+                Flaw::AccountHoldsMore { distinct: 2, account: 3 },
+            ),
+            // fault: J10
+            (
+                "records of which nothing can be read",
+                vec![page(
+                    1,
+                    1,
+                    1,
+                    vec![Record::Batch(Box::new(batch("A1").unreadable().build()))],
+                )],
+                None,
+                Flaw::NothingReadable { records: 1 },
+            ),
+            (
+                "an id twice, unacceptable",
+                vec![page(
+                    1,
+                    1,
+                    2,
+                    vec![
+                        Record::HostileId { id: "a\nb".into() },
+                        Record::HostileId { id: "a\nb".into() },
+                    ],
+                )],
+                None,
+                Flaw::Repeated { id: "a\\nb".into(), page: 1 },
+            ),
+        ];
+        for (case, pages, account, flaw) in flawed {
+            assert_eq!(proven(pages, account).unwrap_err(), flaw, "{case}");
+            assert!(!flaw.help().is_empty(), "{case}");
+        }
+    }
+
+    // fault: P1
+    #[test]
+    fn a_listing_that_never_ends_is_given_up() {
+        let mut proof = Proof::default();
+        let mut last = Ok(Next::Page(1));
+        let mut asked = 0;
+        while let Ok(Next::Page(number)) = last {
+            asked = number;
+            let records = vec![record(&format!("A{number}"))];
+            last = proof.take(page(u64::from(number), u64::MAX, u64::MAX, records));
+        }
+        assert_eq!((last, asked), (Err(Flaw::Endless), MAX_PAGES));
+    }
+
+    #[test]
+    fn equal_inventories_have_equal_hashes_and_others_do_not() {
+        let of = |name: &str| Inventory::of(vec![batch("A1").name(name).build()]).hash();
+        assert_eq!(of("x"), of("x"));
+        assert_ne!(of("x"), of("y"));
+        assert_eq!(of("x").len(), 64);
+    }
+}

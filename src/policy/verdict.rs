@@ -4,7 +4,7 @@
 
 use std::sync::Arc;
 
-use crate::batch::{Fact, Field, RuleName, Status, Undelivered};
+use crate::batch::{Fact, Field, RuleName, Status, Undelivered, escaped};
 use crate::clock::Timestamp;
 
 /// Names of rules, in order. Shared: ten thousand verdicts of a few rules hold a few lists.
@@ -53,8 +53,6 @@ pub enum Verdict {
         selected_by: Rules,
         /// The state.
         status: Fact<Status>,
-        /// Whether undelivered results stand in the way, should it come to rest.
-        undelivered: Undelivered,
     },
     /// Selected, protected by nothing, idle and old enough.
     Delete {
@@ -107,5 +105,107 @@ impl Verdict {
             | Self::Held { .. }
             | Self::Unmatched => &[],
         }
+    }
+
+    /// When the batch may go if nothing else changes; only where the verdict itself knows.
+    pub const fn eligible_at(&self) -> Option<Timestamp> {
+        match self {
+            Self::TooYoung { until, .. } => Some(*until),
+            Self::Delete { .. }
+            | Self::Busy { .. }
+            | Self::Unknown { .. }
+            | Self::Kept { .. }
+            | Self::Held { .. }
+            | Self::Unmatched => None,
+        }
+    }
+
+    /// The sentence for people: the verdict's cause.
+    pub fn reason(&self) -> String {
+        match self {
+            Self::Delete { by, .. } => format!("{} selects it", listed(by)),
+            Self::Busy { selected_by, status } => {
+                format!("{} selects it, but {}", listed(selected_by), busy(status))
+            }
+            Self::TooYoung { selected_by, until } => format!(
+                "{} selects it, but it is younger than guards.never_younger_than until {}",
+                listed(selected_by),
+                until.format("%Y-%m-%d %H:%M UTC")
+            ),
+            Self::Unknown { field, rule: Some(rule), .. } => {
+                format!("`{rule}` cannot be answered, since {field} is missing or odd; so it stays")
+            }
+            Self::Unknown { field, rule: None, .. } => format!(
+                "guards.never_younger_than cannot be answered, since {field} is missing or odd; \
+                 so it stays"
+            ),
+            Self::Kept { selected_by, by } if selected_by.is_empty() => {
+                format!("{} protects it", listed(by))
+            }
+            Self::Kept { selected_by, by } => {
+                format!("{} protects it; {} would delete it", listed(by), listed(selected_by))
+            }
+            Self::Held { until, why, .. } => {
+                format!("held until {}: {}", until.format("%Y-%m-%d %H:%M UTC"), escaped(why))
+            }
+            Self::Unmatched => "no delete rule selects it".to_owned(),
+        }
+    }
+}
+
+/// Names in backticks, separated by commas.
+fn listed(rules: &[RuleName]) -> String {
+    rules.iter().map(|rule| format!("`{rule}`")).collect::<Vec<_>>().join(", ")
+}
+
+/// What a batch that is not idle is doing, in words.
+fn busy(status: &Fact<Status>) -> String {
+    match status {
+        Fact::Known(Status::Other(word)) => {
+            format!("its status `{}` is unknown", escaped(word))
+        }
+        Fact::Known(status) => format!("it is {}", status.as_str()),
+        Fact::Missing => "its status is missing".to_owned(),
+        Fact::Unreadable(_) => "its status is unreadable".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules(names: &[&str]) -> Rules {
+        names.iter().map(|name| RuleName::parse(name).unwrap()).collect()
+    }
+
+    fn at(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn every_verdict_says_its_cause() {
+        let selected_by = || rules(&["old", "tmp"]);
+        let until = at("2026-11-26T03:15:00Z");
+        let rule = || Some(RuleName::parse("tmp").unwrap());
+        let all = [
+            Verdict::Delete { by: selected_by(), undelivered: Undelivered::Respect },
+            Verdict::Busy { selected_by: selected_by(), status: Fact::Known(Status::Running) },
+            Verdict::Busy {
+                selected_by: selected_by(),
+                status: Fact::Known(Status::Other("par\u{1b}ked".into())),
+            },
+            Verdict::TooYoung { selected_by: selected_by(), until },
+            Verdict::Unknown { selected_by: rules(&[]), field: Field::Name, rule: rule() },
+            Verdict::Unknown { selected_by: selected_by(), field: Field::LastRun, rule: None },
+            Verdict::Kept { selected_by: selected_by(), by: rules(&["pinned"]) },
+            Verdict::Kept { selected_by: rules(&[]), by: rules(&["pinned"]) },
+            Verdict::Held { selected_by: selected_by(), until, why: "audit\n2026".into() },
+            Verdict::Unmatched,
+        ];
+        let said: Vec<_> =
+            all.iter().map(|verdict| format!("{}: {}", verdict.name(), verdict.reason())).collect();
+        insta::assert_snapshot!(said.join("\n"));
+        let named: std::collections::BTreeSet<_> = all.iter().map(Verdict::name).collect();
+        assert_eq!(named, Verdict::NAMES.into(), "a verdict has no row");
     }
 }

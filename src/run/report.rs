@@ -259,3 +259,37 @@ fn exit_of_sweep(report: &sweep::Report) -> Exit {
         Ended::Whole => Exit::Done,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ALL: [Exit; 10] = [
+        Exit::Internal,
+        Exit::Configuration,
+        Exit::KeyRefused,
+        Exit::Unavailable,
+        Exit::Incomplete,
+        Exit::Guarded,
+        Exit::Stopped,
+        Exit::SomeFailed,
+        Exit::Usage,
+        Exit::Done,
+    ];
+
+    #[test]
+    fn the_worse_of_two_exits_decides_whatever_their_order() {
+        for (weight, a) in ALL.into_iter().enumerate() {
+            for b in ALL.into_iter().skip(weight) {
+                assert_eq!((a.worse(b), b.worse(a)), (a, a), "{a:?} and {b:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn exit_codes_are_those_of_the_manual() {
+        let codes = ALL.map(|exit| exit.code(None));
+        assert_eq!(codes, [70, 78, 77, 75, 4, 3, 143, 1, 2, 0]);
+        assert_eq!((Exit::Stopped.code(Some(2)), Exit::Stopped.code(Some(15))), (130, 143));
+    }
+}
