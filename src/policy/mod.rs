@@ -6,14 +6,21 @@
 //! rules and batches. Missing, odd or future data never makes a batch more deletable.
 
 pub mod answer;
+mod subject;
+mod matcher;
+mod rule;
+mod keep;
+mod memory;
 pub mod verdict;
-/// stub
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeepMatches {
-    /// a
-    pub rule: crate::batch::RuleName,
-    /// b
-    pub matched: usize,
-    /// c
-    pub may_be_empty: bool,
-}
+mod decide;
+mod explain;
+#[cfg(test)]
+mod laws;
+
+pub use decide::{Decision, KeepMatches, Policy};
+pub use explain::{Explanation, MatcherTrace, RuleKind, RuleTrace};
+pub use matcher::{
+    BadExpression, BadGlob, BadRegex, Glob, GroupBy, Matcher, When, WholeRegex, shown,
+};
+pub use memory::{Hold, Memory};
+pub use rule::{Counts, DeleteRule, KeepRule};

@@ -1,0 +1,202 @@
+//! Explaining: every rule's answer for one batch, with what each matcher wanted and saw.
+//!
+//! Not here: the sentence of a verdict (`verdict`), how it is shown (`cli`).
+//! Invariant: the verdict shown is the one that `decide` gives.
+
+use crate::batch::{Batch, RuleName};
+use crate::clock::Timestamp;
+use crate::policy::answer::Answer;
+use crate::policy::decide::{Floor, Policy};
+use crate::policy::keep;
+use crate::policy::matcher::{Matcher, shown};
+use crate::policy::memory::Memory;
+use crate::policy::rule::{KeepRule, all};
+use crate::policy::subject::Subject;
+use crate::policy::verdict::Verdict;
+
+/// Whether a rule keeps or deletes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RuleKind {
+    /// Its matches stay.
+    Keep,
+    /// Its matches may go.
+    Delete,
+}
+
+impl RuleKind {
+    /// The kind's name in the file and the output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Delete => "delete",
+        }
+    }
+}
+
+/// One matcher's part in a rule's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MatcherTrace {
+    /// Its key in the file.
+    pub matcher: &'static str,
+    /// What the rule asks for.
+    pub wanted: String,
+    /// What the batch has; text from the API, not escaped.
+    pub seen: String,
+    /// The answer.
+    pub answer: Answer,
+}
+
+/// One rule's answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuleTrace {
+    /// The rule.
+    pub rule: RuleName,
+    /// Whether it keeps or deletes.
+    pub kind: RuleKind,
+    /// The answer.
+    pub answer: Answer,
+    /// What it is made of.
+    pub matchers: Vec<MatcherTrace>,
+}
+
+/// Everything that the policy has to say of one batch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Explanation {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Every rule, keep rules first.
+    pub rules: Vec<RuleTrace>,
+    /// When it may go if nothing else changes; `None` where more than time stands in the way.
+    pub eligible_at: Option<Timestamp>,
+}
+
+impl Policy {
+    /// Explains the batch at `index` of an inventory; `None` if there is none.
+    pub fn explain(
+        &self,
+        batches: &[Batch],
+        index: usize,
+        memory: &Memory,
+        now: Timestamp,
+    ) -> Option<Explanation> {
+        let subjects: Vec<_> = batches.iter().map(|batch| Subject::new(batch, now)).collect();
+        let subject = subjects.get(index)?;
+        let verdict = self.decide(batches, memory, now).verdicts.into_iter().nth(index)?;
+        let keep = self.keep.iter().map(|rule| self.trace_keep(rule, &subjects, index));
+        let delete = self.delete.iter().map(|rule| RuleTrace {
+            rule: rule.name.clone(),
+            kind: RuleKind::Delete,
+            answer: all(&rule.matchers, subject),
+            matchers: trace(&rule.matchers, subject),
+        });
+        let rules: Vec<_> = keep.chain(delete).collect();
+        let eligible_at = self.eligible_at(subject, &verdict, &rules);
+        Some(Explanation { verdict, rules, eligible_at })
+    }
+
+    fn trace_keep(&self, rule: &KeepRule, subjects: &[Subject<'_>], index: usize) -> RuleTrace {
+        let kept = keep::ask(rule, subjects, self.zone);
+        let mut matchers =
+            subjects.get(index).map_or_else(Vec::new, |subject| trace(&rule.matchers, subject));
+        if !rule.counts.is_empty() {
+            matchers.extend(self.trace_counts(rule, subjects, index));
+        }
+        RuleTrace {
+            rule: rule.name.clone(),
+            kind: RuleKind::Keep,
+            answer: kept.answers.get(index).copied().unwrap_or(Answer::No),
+            matchers,
+        }
+    }
+
+    /// The counts, as if they were matchers: where the batch stands in its group.
+    fn trace_counts(
+        &self,
+        rule: &KeepRule,
+        subjects: &[Subject<'_>],
+        index: usize,
+    ) -> Vec<MatcherTrace> {
+        let place = keep::place(rule, subjects, self.zone, index);
+        let seen = place.as_ref().map_or_else(
+            || "takes no place".to_owned(),
+            |place| match &place.group {
+                Some(group) => {
+                    format!("rank {} of {} in group `{group}`", place.rank, place.of)
+                }
+                None => format!("rank {} of {}", place.rank, place.of),
+            },
+        );
+        let numbers = rule.counts.numbers().into_iter();
+        let wanted = numbers
+            .filter_map(|(name, count)| Some((name, count?.to_string())))
+            .chain(rule.counts.within.map(|time| ("within", shown(time))));
+        wanted
+            .map(|(matcher, wanted)| MatcherTrace {
+                matcher,
+                wanted,
+                seen: seen.clone(),
+                answer: place.as_ref().is_some_and(|place| place.kept_by.contains(&matcher)).into(),
+            })
+            .collect()
+    }
+
+    /// When time alone makes it deletable: the earliest delete rule of which only ages say no, and
+    /// not before the floor ends.
+    fn eligible_at(
+        &self,
+        subject: &Subject<'_>,
+        verdict: &Verdict,
+        rules: &[RuleTrace],
+    ) -> Option<Timestamp> {
+        match verdict {
+            Verdict::TooYoung { until, .. } => return Some(*until),
+            Verdict::Unmatched => {}
+            Verdict::Delete { .. }
+            | Verdict::Busy { .. }
+            | Verdict::Unknown { .. }
+            | Verdict::Kept { .. }
+            | Verdict::Held { .. } => return None,
+        }
+        let protected = rules
+            .iter()
+            .any(|rule| rule.kind == RuleKind::Keep && rule.answer != Answer::No);
+        if protected {
+            return None;
+        }
+        let by_rule = self
+            .delete
+            .iter()
+            .filter_map(|rule| comes_true_at(&rule.matchers, subject))
+            .min()?;
+        match self.floor_of(subject) {
+            Floor::Over => Some(by_rule),
+            Floor::Until(until) => Some(by_rule.max(until)),
+            Floor::Unknown(_) => None,
+        }
+    }
+}
+
+/// When a rule comes true by time alone; `None` where another matcher says no, or nobody can say.
+fn comes_true_at(matchers: &[Matcher], subject: &Subject<'_>) -> Option<Timestamp> {
+    let mut latest = None;
+    for matcher in matchers {
+        match matcher.answer(subject) {
+            Answer::Yes => {}
+            Answer::Unknown(_) => return None,
+            Answer::No => latest = latest.max(Some(matcher.comes_true_at(subject)?)),
+        }
+    }
+    latest
+}
+
+fn trace(matchers: &[Matcher], subject: &Subject<'_>) -> Vec<MatcherTrace> {
+    matchers
+        .iter()
+        .map(|matcher| MatcherTrace {
+            matcher: matcher.name(),
+            wanted: matcher.wanted(),
+            seen: matcher.seen(subject),
+            answer: matcher.answer(subject),
+        })
+        .collect()
+}

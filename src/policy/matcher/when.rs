@@ -1,0 +1,325 @@
+//! `when`: an expression in CEL over `batch` and `now`, for what the other matchers cannot say.
+//!
+//! `batch` has the record's own fields under the batches family's spelling (contract §1.3); `null`
+//! counts as absent; `created_at` and `last_run` are timestamps, there only when they are known.
+//! An error (a missing field, a wrong type) or a value that is no bool is the answer *unknown*; CEL's
+//! own rules hold for `||` and `&&`, and `has(batch.x)` asks for absence in so many words.
+//! Invariant: a record that cannot be read as a whole is unknown, even to an expression that ignores it.
+
+use std::collections::{BTreeSet, HashMap};
+use std::fmt;
+use std::sync::Arc;
+
+use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::objects::{Key, Map, Value};
+use cel::{Context, Env, Program};
+use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
+
+use crate::batch::{Batch, Fact};
+use crate::clock::Timestamp;
+
+/// The longest expression, in bytes.
+const MAX_LEN: usize = 4 * 1024;
+
+/// Why a text is no usable expression.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum BadExpression {
+    /// It is empty or blank.
+    #[error("an empty expression answers nothing")]
+    Empty,
+    /// It is too long.
+    #[error("an expression has at most {} bytes", MAX_LEN)]
+    TooLong,
+    /// It cannot be read; the parser's own sentence, in one line.
+    #[error("{0}")]
+    Syntax(String),
+    /// It speaks of something that is not there.
+    #[error("`{0}` is not known here; there are `batch` and `now`")]
+    UnknownName(String),
+}
+
+/// A compiled expression.
+pub struct When {
+    text: String,
+    program: Program,
+    env: Arc<Env>,
+    /// The fields of `batch` that it names; `None` where it uses `batch` as a whole.
+    fields: Option<BTreeSet<String>>,
+}
+
+impl fmt::Debug for When {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("When").field("text", &self.text).finish_non_exhaustive()
+    }
+}
+
+impl When {
+    /// Compiles an expression.
+    ///
+    /// # Errors
+    /// When it is empty, too long, not CEL, or names anything but `batch` and `now`.
+    pub fn parse(text: &str) -> Result<Self, BadExpression> {
+        if text.trim().is_empty() {
+            return Err(BadExpression::Empty);
+        }
+        if text.len() > MAX_LEN {
+            return Err(BadExpression::TooLong);
+        }
+        let env = Env::stdlib();
+        let program = env.compile(text).map_err(|problem| {
+            BadExpression::Syntax(problem.to_string().lines().collect::<Vec<_>>().join(" "))
+        })?;
+        let mut names = Names::default();
+        names.walk(program.expression(), &mut Vec::new());
+        if let Some(unknown) = names.unknown {
+            return Err(BadExpression::UnknownName(unknown));
+        }
+        let fields = (!names.whole).then_some(names.fields);
+        Ok(Self { text: text.to_owned(), program, env: Arc::new(env), fields })
+    }
+
+    /// The expression as written.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What it says of a batch; `None` where it cannot say.
+    pub fn holds(&self, batch: &Batch, now: Timestamp) -> Option<bool> {
+        let subject = self.subject(batch)?;
+        let mut context = Context::with_env(Arc::clone(&self.env));
+        context.add_variable_from_value("batch", subject);
+        context.add_variable_from_value("now", Value::Timestamp(now.fixed_offset()));
+        match self.program.execute(&context) {
+            Ok(Value::Bool(holds)) => Some(holds),
+            Ok(_) | Err(_) => None,
+        }
+    }
+
+    /// The batch as the expression sees it: only the fields that it names are converted.
+    fn subject(&self, batch: &Batch) -> Option<Value> {
+        let mut reading = serde_json::Deserializer::from_str(&batch.raw);
+        let fields = reading.deserialize_map(Fields { wanted: self.fields.as_ref() }).ok()?;
+        let mut map = HashMap::with_capacity(fields.len() + 2);
+        for (name, value) in fields {
+            // Two spellings of one field that contradict each other are as good as absent.
+            let Some(value) = value else { continue };
+            map.insert(Key::String(Arc::new(name)), value);
+        }
+        for (name, time) in [("created_at", &batch.created_at), ("last_run", &batch.last_run)] {
+            if let Fact::Known(time) = time {
+                let time = Value::Timestamp(time.fixed_offset());
+                map.insert(Key::String(Arc::new(name.to_owned())), time);
+            }
+        }
+        Some(Value::Map(Map { map: Arc::new(map) }))
+    }
+}
+
+/// The field's name in the family of batches (contract §1.3, §6.1.1).
+fn batches_spelling(name: &str) -> String {
+    ["requests_", "request_", "search_"]
+        .into_iter()
+        .find_map(|other| name.strip_prefix(other))
+        .map_or_else(|| name.to_owned(), |rest| format!("searches_{rest}"))
+}
+
+/// Reads the wanted fields of a record; refuses a key that comes twice.
+struct Fields<'f> {
+    wanted: Option<&'f BTreeSet<String>>,
+}
+
+impl<'de> Visitor<'de> for Fields<'_> {
+    type Value = Vec<(String, Option<Value>)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a record")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut record: A) -> Result<Self::Value, A::Error> {
+        let mut seen: Vec<std::borrow::Cow<'de, str>> = Vec::with_capacity(32);
+        let mut fields: Self::Value = Vec::new();
+        while let Some(name) = record.next_key::<std::borrow::Cow<'de, str>>()? {
+            if seen.contains(&name) {
+                return Err(serde::de::Error::custom("a key comes twice"));
+            }
+            let spelled = batches_spelling(&name);
+            seen.push(name);
+            let is_time = spelled == "created_at" || spelled == "last_run";
+            if is_time || self.wanted.is_some_and(|wanted| !wanted.contains(&spelled)) {
+                record.next_value::<IgnoredAny>()?;
+                continue;
+            }
+            let value: serde_json::Value = record.next_value()?;
+            if value.is_null() {
+                continue;
+            }
+            let value = converted(value);
+            match fields.iter_mut().find(|(other, _)| *other == spelled) {
+                Some((_, other)) if other.as_ref() != Some(&value) => *other = None,
+                Some(_) => {}
+                None => fields.push((spelled, Some(value))),
+            }
+        }
+        Ok(fields)
+    }
+}
+
+/// A JSON value as one of the language: whole numbers are `int` as far as they fit.
+fn converted(value: serde_json::Value) -> Value {
+    match value {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Bool(truth) => Value::Bool(truth),
+        serde_json::Value::String(text) => Value::String(Arc::new(text)),
+        serde_json::Value::Number(number) => match (number.as_i64(), number.as_u64()) {
+            (Some(int), _) => Value::Int(int),
+            (None, Some(large)) => Value::UInt(large),
+            (None, None) => number.as_f64().map_or(Value::Null, Value::Float),
+        },
+        serde_json::Value::Array(items) => {
+            Value::List(Arc::new(items.into_iter().map(converted).collect()))
+        }
+        serde_json::Value::Object(fields) => {
+            let field = |(name, value)| (Key::String(Arc::new(name)), converted(value));
+            Value::Map(Map { map: Arc::new(fields.into_iter().map(field).collect()) })
+        }
+    }
+}
+
+/// What an expression speaks of.
+#[derive(Debug, Default)]
+struct Names {
+    fields: BTreeSet<String>,
+    whole: bool,
+    unknown: Option<String>,
+}
+
+impl Names {
+    /// Collects names; `bound` are those that macros such as `exists` introduce.
+    fn walk<'e>(&mut self, expression: &'e IdedExpr, bound: &mut Vec<&'e str>) {
+        match &expression.expr {
+            Expr::Unspecified | Expr::Literal(_) => {}
+            Expr::Ident(name) => self.name(name, bound),
+            Expr::Select(select) => match &select.operand.expr {
+                Expr::Ident(name) if name == "batch" && !bound.contains(&"batch") => {
+                    self.fields.insert(select.field.clone());
+                }
+                _ => self.walk(&select.operand, bound),
+            },
+            Expr::Call(call) => {
+                let target = call.target.iter().map(AsRef::as_ref);
+                target.chain(&call.args).for_each(|part| self.walk(part, bound));
+            }
+            Expr::List(list) => list.elements.iter().for_each(|item| self.walk(item, bound)),
+            Expr::Map(map) => map.entries.iter().for_each(|entry| self.entry(&entry.expr, bound)),
+            Expr::Struct(made) => {
+                made.entries.iter().for_each(|entry| self.entry(&entry.expr, bound));
+            }
+            Expr::Comprehension(all) => {
+                self.walk(&all.iter_range, bound);
+                self.walk(&all.accu_init, bound);
+                let outer = bound.len();
+                bound.extend([all.iter_var.as_str(), all.accu_var.as_str()]);
+                bound.extend(all.iter_var2.as_deref());
+                for part in [&all.loop_cond, &all.loop_step, &all.result] {
+                    self.walk(part, bound);
+                }
+                bound.truncate(outer);
+            }
+        }
+    }
+
+    fn entry<'e>(&mut self, entry: &'e EntryExpr, bound: &mut Vec<&'e str>) {
+        match entry {
+            EntryExpr::StructField(field) => self.walk(&field.value, bound),
+            EntryExpr::MapEntry(entry) => {
+                self.walk(&entry.key, bound);
+                self.walk(&entry.value, bound);
+            }
+        }
+    }
+
+    fn name(&mut self, name: &str, bound: &[&str]) {
+        if bound.contains(&name) || name == "now" {
+            return;
+        }
+        if name == "batch" {
+            self.whole = true;
+        } else {
+            self.unknown.get_or_insert_with(|| name.to_owned());
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::fixtures::{at, batch};
+
+    const RECORD: &str = r#"{"id":"A1","name":"tmp-1","created_at":"2026-01-01T00:00:00Z",
+        "last_run":null,"status":"idle","enabled":true,"requests_total_count":7,"ratio":0.5,
+        "request_type":"web","schedule_hours":[8,20],"huge":18446744073709551615,
+        "requests_per_type_count":{"web":7},"next_result_set_id":1}"#;
+
+    fn says(when: &str, raw: &str) -> Option<bool> {
+        let batch = batch("A1").with(|b| b.last_run = Fact::Missing).build();
+        let batch = Batch { raw: raw.into(), ..batch };
+        When::parse(when).unwrap().holds(&batch, at("2026-01-31T00:00:00Z"))
+    }
+
+    #[test]
+    fn expressions_see_the_record_in_the_spelling_of_batches() {
+        for (when, expected) in [
+            ("batch.name.startsWith('tmp-')", Some(true)),
+            ("batch.searches_total_count > 5", Some(true)),
+            ("batch.requests_total_count > 5", None),
+            ("batch.searches_type == 'web'", Some(true)),
+            ("batch.searches_per_type_count.web == 7", Some(true)),
+            ("8 in batch.schedule_hours", Some(true)),
+            ("batch.schedule_hours.exists(h, h > 19)", Some(true)),
+            ("batch['name'] == 'tmp-1'", Some(true)),
+            ("batch.ratio < 1.0", Some(true)),
+            ("batch.huge > 5u", Some(true)),
+            ("!batch.enabled", Some(false)),
+            ("now - batch.created_at >= duration('720h')", Some(true)),
+            ("batch.created_at > now", Some(false)),
+            ("batch.name.matches('^tmp-[0-9]+$')", Some(true)),
+            ("has(batch.last_run)", Some(false)),
+            ("batch.last_run < now", None),
+            ("batch.nothing == 1", None),
+            ("batch.name", None),
+            ("batch.name > 1", None),
+            ("nosuch(batch.name)", None),
+        ] {
+            assert_eq!(says(when, RECORD), expected, "{when}");
+        }
+    }
+
+    // fault: J6
+    #[test]
+    fn a_record_that_cannot_be_read_is_unknown_even_to_an_expression_that_ignores_it() {
+        assert_eq!(says("true", r#"{"id":"A1"}"#), Some(true));
+        assert_eq!(says("true", r#"{"id":"A1","id":"A1"}"#), None);
+        assert_eq!(says("true", "[]"), None);
+    }
+
+    #[test]
+    fn two_spellings_that_differ_are_as_good_as_absent() {
+        let record = r#"{"searches_total_count":7,"search_total_count":8,"search_page_count":1}"#;
+        assert_eq!(says("has(batch.searches_total_count)", record), Some(false));
+        assert_eq!(says("batch.searches_page_count == 1", record), Some(true));
+    }
+
+    // fault: F6
+    #[test]
+    fn an_expression_that_cannot_be_meant_is_refused() {
+        let problem = |text: &str| When::parse(text).unwrap_err();
+        assert_eq!(problem(" "), BadExpression::Empty);
+        assert_eq!(problem(&"a".repeat(5_000)), BadExpression::TooLong);
+        assert_eq!(problem("bach.name == 'x'"), BadExpression::UnknownName("bach".into()));
+        assert_eq!(
+            problem("[1].exists(x, x == y)"),
+            BadExpression::UnknownName("y".into())
+        );
+        assert!(matches!(problem("batch.name =="), BadExpression::Syntax(_)));
+    }
+}
