@@ -5,7 +5,7 @@
 //! record: each field of a batch is read on its own, and an odd one makes only itself unreadable.
 //! Not here: what a status means and whether an answer is believed (`judge`).
 //! Invariant: nothing is coerced, and no text of the server is in an error or in a
-//! [`Fact::Unreadable`] (numbers and dates aside), so that none of them can hold the key.
+//! [`crate::batch::Fact::Unreadable`] (numbers and dates aside), so that none of them can hold the key.
 
 use std::borrow::Cow;
 
@@ -83,7 +83,7 @@ impl<'a> Envelope<'a> {
     /// Reads a body.
     pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Unread> {
         let text = as_json_text(bytes)?;
-        if !text.starts_with('{') {
+        if !text.trim_ascii_start().starts_with('{') {
             // A list or a bare value may be JSON, but never the envelope. (A derived struct would
             // take a list for its fields in order.)
             return Err(Unread::NotAnEnvelope);
@@ -167,7 +167,7 @@ pub(super) fn retry_after(bytes: &[u8]) -> Option<u64> {
         #[serde(borrow)]
         retry_after: Option<&'a RawValue>,
     }
-    let wait: Wait<'_> = object(as_json_text(bytes).ok()?)?;
+    let wait: Wait<'_> = object(as_json_text(bytes).ok()?.trim_ascii_start())?;
     field::whole(wait.retry_after?.get())
 }
 
@@ -218,11 +218,12 @@ fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Option<T> {
     if text.starts_with('{') { serde_json::from_str(text).ok() } else { None }
 }
 
-/// A body as text, without the white space around it.
+/// A body as text, if it could be JSON with an object or a list.
 fn as_json_text(bytes: &[u8]) -> Result<&str, Unread> {
     let starts_as_json = bytes.trim_ascii_start().first().is_some_and(|b| b"{[".contains(b));
     match std::str::from_utf8(bytes) {
-        Ok(text) if starts_as_json => Ok(text.trim_ascii()),
+        Ok(text) if starts_as_json => Ok(text),
+        Err(error) if starts_as_json && error.error_len().is_none() => Err(cut(bytes.len())),
         Err(error) if starts_as_json => {
             Err(Unread::Broken(format!("the answer is no UTF-8 at byte {}", error.valid_up_to())))
         }
@@ -235,7 +236,7 @@ fn unread(error: &serde_json::Error, text: &str) -> Unread {
     use serde_json::error::Category;
     let place = format!("line {}, column {}", error.line(), error.column());
     match error.classify() {
-        Category::Eof => Unread::Broken(format!("the answer is cut at byte {}", text.len())),
+        Category::Eof => cut(text.len()),
         Category::Syntax | Category::Io => {
             Unread::Broken(format!("the answer is no valid JSON at {place}"))
         }
@@ -243,6 +244,10 @@ fn unread(error: &serde_json::Error, text: &str) -> Unread {
             Unread::Odd(format!("the answer has a field twice, or of the wrong type, at {place}"))
         }
     }
+}
+
+fn cut(at: usize) -> Unread {
+    Unread::Broken(format!("the answer is cut at byte {at}"))
 }
 
 /// The answer has not what was asked for; perhaps what the other family calls the same (fault J11).
