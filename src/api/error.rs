@@ -1,5 +1,6 @@
-//! What can go wrong with a call, by class.
+//! What can go wrong with a call, by class, and what to do about each.
 //!
+//! Not here: which status or body means which class (`judge`), what is tried again (`retry`).
 //! Invariant: no text in here holds the key, and text from a server is escaped and cut.
 
 use std::fmt;
@@ -11,6 +12,11 @@ pub struct ServerText(pub(super) String);
 impl ServerText {
     /// As much of a server's text as is ever shown.
     pub const MAX_CHARS: usize = 200;
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for ServerText {
@@ -45,6 +51,17 @@ impl Operation {
             Self::Delete => "delete",
         }
     }
+
+    /// What it is to do, for people.
+    const fn purpose(self) -> &'static str {
+        match self {
+            Self::Account => "read the account",
+            Self::List => "read a page of the listing",
+            Self::Get => "read a batch",
+            Self::ResultSets => "read a batch's result sets",
+            Self::Delete => "delete a batch",
+        }
+    }
 }
 
 /// A call that did not bring what it was to bring.
@@ -58,6 +75,42 @@ pub struct Error {
     pub attempts: u32,
     /// The vendor's support handle (`X-Trace-ID`), if the answer had one (contract §2.0).
     pub trace_id: Option<ServerText>,
+}
+
+impl Error {
+    /// The class of the failure.
+    pub const fn kind(&self) -> &Kind {
+        &self.kind
+    }
+
+    /// What went wrong, as a sentence for people: lower case, no full stop.
+    pub fn cause(&self) -> String {
+        self.kind.to_string()
+    }
+
+    /// What to do about it.
+    pub const fn help(&self) -> &'static str {
+        self.kind.help()
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "cannot {}", self.operation.purpose())?;
+        if self.attempts > 1 {
+            write!(f, " in {} attempts", self.attempts)?;
+        }
+        match &self.trace_id {
+            Some(id) => write!(f, " (trace id {id})"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.kind)
+    }
 }
 
 /// What went wrong.
@@ -125,27 +178,169 @@ pub enum Kind {
     Stopped,
 }
 
-impl Error {
-    /// The class of the failure.
-    pub const fn kind(&self) -> &Kind {
-        &self.kind
+impl Kind {
+    /// What to do about it.
+    const fn help(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => {
+                "check DNS, the firewall, the proxy and the CA certificates of this machine; the next run tries again"
+            }
+            Self::TimedOut { .. } => {
+                "the API or the network is slow; the next run tries again, `request_timeout` sets the limit"
+            }
+            Self::KeyRefused(_) => {
+                "put the account's present key where the file says (`api_key_file`, `api_key_env`, `api_key_credential`), and check that `product` is the one it belongs to"
+            }
+            Self::PaymentRequired(_) => {
+                "settle the payment or the credits of this account at the vendor, then run again"
+            }
+            Self::WrongPath => {
+                "check `product` and `base_url`; SerpWow's own address ends in /live, the others' does not"
+            }
+            Self::Throttled { .. } => {
+                "another client may use the same account; the next run tries again, `requests_per_second` sets the pace"
+            }
+            Self::Failing { .. } => {
+                "the vendor has a fault, give its support the trace id if there is one; the next run tries again"
+            }
+            Self::Redirected { .. } => {
+                "redirects are never followed, for they could carry the key away; check `base_url`, and for a captive portal or a proxy in between"
+            }
+            Self::NotAnEnvelope { .. } => {
+                "something else than the API answered: check `base_url`, and for a captive portal, a firewall or a proxy in between"
+            }
+            Self::BrokenBody(_) => {
+                "the answer was damaged on its way or at the vendor; the next run tries again"
+            }
+            Self::TooLarge => {
+                "an answer of the API is far smaller: check `base_url`, and for a proxy in between"
+            }
+            Self::Refused { .. } => {
+                "read what the API said; the vendor's support can tell more with the trace id, if there is one"
+            }
+            Self::Unexpected(_) => {
+                "the API may have changed, or `base_url` is another API's; look for a newer version of this program before anything is deleted"
+            }
+            Self::WrongFamily { .. } => {
+                "set `product` to the one this key and `base_url` belong to"
+            }
+            Self::Setup(_) => "mend what is named; no call was made",
+            Self::Stopped => "nothing is wrong: the next run goes on from here",
+        }
     }
 }
 
-impl fmt::Display for Error {
+impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} failed", self.operation.as_str())
+        match self {
+            Self::Unreachable(sentence)
+            | Self::BrokenBody(sentence)
+            | Self::Unexpected(sentence)
+            | Self::Setup(sentence) => f.write_str(sentence),
+            Self::TimedOut { limit_ms } => {
+                let seconds = std::time::Duration::from_millis(*limit_ms).as_secs_f64();
+                write!(f, "no whole answer in {seconds} s")
+            }
+            Self::KeyRefused(said) => with_saying(f, "the API refused the key", said),
+            Self::PaymentRequired(said) => with_saying(f, "the API asks for payment (402)", said),
+            Self::WrongPath => f.write_str("the API knows no such path (404)"),
+            Self::Throttled { status } => write!(f, "the API throttles the account ({status})"),
+            Self::Failing { status } => write!(f, "the API is failing ({status})"),
+            Self::Redirected { status, to } => write!(f, "redirect to {to} refused ({status})"),
+            Self::NotAnEnvelope { status, excerpt } => {
+                write!(f, "expected an answer of the API, got status {status} with {excerpt}")
+            }
+            Self::TooLarge => f.write_str("the answer is over 16 MiB"),
+            Self::Refused { status, message } => {
+                with_saying(f, &format!("the API refused the call ({status})"), message)
+            }
+            Self::WrongFamily { expected } => {
+                let other = if *expected == "batches" { "collections" } else { "batches" };
+                write!(f, "this host speaks of `{other}`, where `{expected}` was expected")
+            }
+            Self::Stopped => f.write_str("this program was told to stop"),
+        }
     }
 }
 
-impl std::error::Error for Error {}
-impl Error {
-    /// c
-    pub fn cause(&self) -> String {
-        String::new()
+impl std::error::Error for Kind {}
+
+/// A sentence, and what the server said, if it said something.
+fn with_saying(f: &mut fmt::Formatter<'_>, sentence: &str, said: &ServerText) -> fmt::Result {
+    f.write_str(sentence)?;
+    if said.0.is_empty() { Ok(()) } else { write!(f, ": {said}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+
+    fn said(text: &str) -> ServerText {
+        ServerText(text.to_owned())
     }
-    /// h
-    pub const fn help(&self) -> &'static str {
-        ""
+
+    /// The next example after this one: the `match` does not compile when a variant has no row.
+    fn next(kind: Option<&Kind>) -> Option<Kind> {
+        Some(match kind {
+            None => Kind::Unreachable("api.serpwow.com refused the connection".into()),
+            Some(Kind::Unreachable(_)) => Kind::TimedOut { limit_ms: 30_000 },
+            Some(Kind::TimedOut { .. }) => Kind::KeyRefused(said("Supplied api_key is not valid")),
+            Some(Kind::KeyRefused(_)) => Kind::PaymentRequired(said("")),
+            Some(Kind::PaymentRequired(_)) => Kind::WrongPath,
+            Some(Kind::WrongPath) => Kind::Throttled { status: 429 },
+            Some(Kind::Throttled { .. }) => Kind::Failing { status: 502 },
+            Some(Kind::Failing { .. }) => {
+                Kind::Redirected { status: 303, to: said("evil.example") }
+            }
+            Some(Kind::Redirected { .. }) => {
+                Kind::NotAnEnvelope { status: 200, excerpt: said("text/html: <html>") }
+            }
+            Some(Kind::NotAnEnvelope { .. }) => Kind::BrokenBody("answer cut at byte 17".into()),
+            Some(Kind::BrokenBody(_)) => Kind::TooLarge,
+            Some(Kind::TooLarge) => Kind::Refused { status: 400, message: said("it is running") },
+            Some(Kind::Refused { .. }) => Kind::Unexpected("the answer has no `batches`".into()),
+            Some(Kind::Unexpected(_)) => Kind::WrongFamily { expected: "batches" },
+            Some(Kind::WrongFamily { .. }) => Kind::Setup("no CA certificates found".into()),
+            Some(Kind::Setup(_)) => Kind::Stopped,
+            Some(Kind::Stopped) => return None,
+        })
+    }
+
+    #[test]
+    fn every_kind_says_what_happened_and_what_to_do() {
+        let mut shown = String::new();
+        let mut kind = next(None);
+        while let Some(this) = kind {
+            let error =
+                Error { operation: Operation::List, kind: this, attempts: 1, trace_id: None };
+            assert!(!error.help().is_empty());
+            writeln!(shown, "{}\n  help: {}", error.cause(), error.help()).unwrap();
+            kind = next(Some(&error.kind));
+        }
+        insta::assert_snapshot!(shown);
+    }
+
+    #[test]
+    fn an_error_names_its_call_and_leaves_the_cause_to_the_chain() {
+        let mut shown = String::new();
+        for operation in [
+            Operation::Account,
+            Operation::List,
+            Operation::Get,
+            Operation::ResultSets,
+            Operation::Delete,
+        ] {
+            let kind = Kind::Failing { status: 500 };
+            let error = Error { operation, kind, attempts: 1, trace_id: None };
+            writeln!(shown, "{}: {error}", operation.as_str()).unwrap();
+        }
+        let kind = Kind::Failing { status: 500 };
+        let trace_id = Some(said("abc-1"));
+        let error = Error { operation: Operation::List, kind, attempts: 5, trace_id };
+        let source = std::error::Error::source(&error).unwrap();
+        writeln!(shown, "{error}\n  because: {source}").unwrap();
+        insta::assert_snapshot!(shown);
     }
 }
