@@ -18,4 +18,5 @@ pub mod policy;
 pub mod api;
 pub mod inventory;
 pub mod plan;
+pub mod audit;
 pub mod config;
