@@ -19,6 +19,4 @@ pub mod api;
 pub mod inventory;
 pub mod plan;
 pub mod audit;
-pub mod guards;
-pub mod sweep;
 pub mod config;
