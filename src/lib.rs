@@ -18,4 +18,6 @@ pub mod policy;
 pub mod api;
 pub mod inventory;
 pub mod plan;
+pub mod guards;
+pub mod sweep;
 pub mod config;
