@@ -418,6 +418,7 @@ const fn is_final(kind: &Kind) -> bool {
         Kind::KeyRefused(_)
         | Kind::PaymentRequired(_)
         | Kind::Unreachable(_)
+        | Kind::NotConnected(_)
         | Kind::Setup(_)
         | Kind::Stopped => true,
         Kind::TimedOut { .. }

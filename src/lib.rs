@@ -19,4 +19,8 @@ pub mod api;
 pub mod inventory;
 pub mod plan;
 pub mod audit;
+pub mod guards;
+pub mod sweep;
 pub mod config;
+pub mod run;
+pub mod cli;

@@ -69,6 +69,13 @@ pub struct ResultSet {
     pub webhook_status: Option<ServerText>,
 }
 
+impl ResultSet {
+    /// Whether its webhook was given up (contract §2.6: then a deletion is refused).
+    pub fn webhook_failed(&self) -> bool {
+        self.webhook_status.as_ref().is_some_and(|status| status.to_string() == "failed")
+    }
+}
+
 /// What became of one DELETE.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DeleteAnswer {

@@ -119,6 +119,8 @@ pub enum Kind {
     /// Not resolved, refused, reset, TLS refused: no answer came. Holds the sentence for people,
     /// with the host, and the proxy variable that chose the way, if one did.
     Unreachable(String),
+    /// No connection was made, so nothing was sent. Holds the sentence for people, as above.
+    NotConnected(String),
     /// No whole answer within the time limit.
     TimedOut {
         /// The limit, in milliseconds.
@@ -179,10 +181,33 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Whether the call surely changed nothing: it was not sent, or turned away before its work.
+    pub const fn changed_nothing(&self) -> bool {
+        match self {
+            Self::NotConnected(_)
+            | Self::KeyRefused(_)
+            | Self::PaymentRequired(_)
+            | Self::Throttled { .. }
+            | Self::Setup(_)
+            | Self::Stopped => true,
+            Self::Unreachable(_)
+            | Self::TimedOut { .. }
+            | Self::WrongPath
+            | Self::Failing { .. }
+            | Self::Redirected { .. }
+            | Self::NotAnEnvelope { .. }
+            | Self::BrokenBody(_)
+            | Self::TooLarge
+            | Self::Refused { .. }
+            | Self::Unexpected(_)
+            | Self::WrongFamily { .. } => false,
+        }
+    }
+
     /// What to do about it.
     const fn help(&self) -> &'static str {
         match self {
-            Self::Unreachable(_) => {
+            Self::Unreachable(_) | Self::NotConnected(_) => {
                 "check DNS, the firewall, the proxy and the CA certificates of this machine; the next run tries again"
             }
             Self::TimedOut { .. } => {
@@ -234,6 +259,7 @@ impl fmt::Display for Kind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unreachable(sentence)
+            | Self::NotConnected(sentence)
             | Self::BrokenBody(sentence)
             | Self::Unexpected(sentence)
             | Self::Setup(sentence) => f.write_str(sentence),
@@ -284,7 +310,10 @@ mod tests {
     /// The next example after this one: the `match` does not compile when a variant has no row.
     fn next(kind: Option<&Kind>) -> Option<Kind> {
         Some(match kind {
-            None => Kind::Unreachable("api.serpwow.com refused the connection".into()),
+            None => Kind::NotConnected("api.serpwow.com refused the connection".into()),
+            Some(Kind::NotConnected(_)) => {
+                Kind::Unreachable("api.serpwow.com closed the connection".into())
+            }
             Some(Kind::Unreachable(_)) => Kind::TimedOut { limit_ms: 30_000 },
             Some(Kind::TimedOut { .. }) => Kind::KeyRefused(said("Supplied api_key is not valid")),
             Some(Kind::KeyRefused(_)) => Kind::PaymentRequired(said("")),

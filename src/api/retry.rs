@@ -40,6 +40,7 @@ pub(super) const fn next(kind: &Kind, attempt: u32, max_attempts: u32, wait: Dur
 const fn may_pass(kind: &Kind) -> bool {
     match kind {
         Kind::Unreachable(_)
+        | Kind::NotConnected(_)
         | Kind::TimedOut { .. }
         | Kind::Throttled { .. }
         | Kind::Failing { .. }
@@ -110,6 +111,7 @@ mod tests {
         let wait = Duration::from_secs(3);
         for (kind, again) in [
             (Kind::Unreachable(String::new()), true),
+            (Kind::NotConnected(String::new()), true),
             (Kind::TimedOut { limit_ms: 1 }, true),
             (Kind::Throttled { status: 408 }, true),
             (Kind::Throttled { status: 429 }, true),

@@ -1,2 +1,340 @@
 //! The file: read, layered, checked, and turned into a policy and everybody's settings.
+//!
+//! The passes, each with its type: `files` (texts) → `strict` (one file, its form) → `layers` (all
+//! files and the environment) → `settings`, `accounts`, `rules`, `cases` (their meaning). A mistake
+//! is a [`Diagnostic`] with its line; all mistakes are told at once, and a file with one is not used.
+//! Not here: what is done with it. Nothing is sent and nothing is written while it is read.
+//! Invariant: [`Armed`] is made here alone; no secret is in a message.
+
 pub mod raw;
+mod environment;
+pub mod duration;
+pub mod defaults;
+mod hide;
+mod near;
+mod place;
+pub mod diagnose;
+mod files;
+mod strict;
+mod layers;
+mod overrides;
+mod check;
+mod settings;
+pub mod secret;
+mod accounts;
+mod rules;
+pub mod cases;
+mod fingerprint;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use chrono_tz::Tz;
+
+pub use self::cases::TestCase;
+pub use self::diagnose::{Colour, Diagnostic, Severity, Sources};
+pub use self::environment::Environment;
+pub use self::layers::Replaced;
+pub use self::secret::{KeyOrigin, KeyProblem};
+
+use self::accounts::Reached;
+use self::check::Check;
+use self::diagnose::{Complaint, Half, Problems};
+use self::layers::Layered;
+use self::place::{KeyPath, Places};
+use self::raw::{RawConfig, RawRule};
+use self::settings::Shared;
+use crate::api;
+use crate::batch::{AccountName, RuleName};
+use crate::guards;
+use crate::policy::Policy;
+use crate::sweep;
+use crate::warrant::Armed;
+
+/// Where the file is if nobody says.
+pub const DEFAULT_PATH: &str = "/etc/batchsweep/config.toml";
+
+/// The variable that says where the file is.
+pub const PATH_VARIABLE: &str = "BATCHSWEEP_CONFIG";
+
+/// Whether the command line forces a dry run. Nothing there can force the opposite.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DryRun {
+    /// As the file says.
+    AsConfigured,
+    /// `--dry-run`.
+    Forced,
+}
+
+/// What to load.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// `--config`; else `BATCHSWEEP_CONFIG`, else [`DEFAULT_PATH`].
+    pub path: Option<PathBuf>,
+    /// The environment of the program.
+    pub env: Environment,
+    /// `--dry-run`.
+    pub dry_run: DryRun,
+}
+
+impl Request {
+    /// The file that is asked for.
+    pub fn file(&self) -> PathBuf {
+        let named = || self.env.get_os(PATH_VARIABLE).filter(|path| !path.is_empty());
+        let from_env = || named().map(PathBuf::from);
+        self.path.clone().or_else(from_env).unwrap_or_else(|| PathBuf::from(DEFAULT_PATH))
+    }
+}
+
+/// Everything that the files and the environment say, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// The accounts, in the order of their names; at least one.
+    pub accounts: Vec<Account>,
+    /// The file's own tests.
+    pub tests: Vec<TestCase>,
+    /// SHA-256, in hex, of the effective configuration: `dry_run` and `[[test]]` do not count.
+    pub hash: String,
+    /// What is allowed and probably not meant.
+    pub warnings: Vec<Diagnostic>,
+    /// Scalars that a later file or a variable replaced.
+    pub replaced: Vec<Replaced>,
+    /// The zone that calendar days are counted in.
+    pub zone: Tz,
+    /// Whether runs only plan.
+    pub dry_run: bool,
+    /// The files that were read.
+    pub sources: Sources,
+    places: Places,
+}
+
+/// One account, with all that a run of it takes.
+#[derive(Debug)]
+pub struct Account {
+    /// Its name.
+    pub name: AccountName,
+    /// Where and how to call.
+    pub api: api::client::Settings,
+    /// Where its key is.
+    pub key: KeyOrigin,
+    /// The rules that serve it, compiled.
+    pub policy: Policy,
+    /// The same rules as written.
+    pub rules: RawRules,
+    /// The floor `never_younger_than` as written, for the second opinion.
+    pub floor_text: String,
+    /// The zone that calendar days are counted in.
+    pub zone: Tz,
+    /// Limits on its plans.
+    pub limits: guards::Limits,
+    /// How its plans are carried out.
+    pub sweep: sweep::Settings,
+}
+
+/// Rules as written, by name.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct RawRules {
+    /// `[keep.…]`.
+    pub keep: BTreeMap<RuleName, RawRule>,
+    /// `[delete.…]`.
+    pub delete: BTreeMap<RuleName, RawRule>,
+}
+
+impl RawRules {
+    /// The rules that serve an account: those that name no account, or this one.
+    fn serving(account: &AccountName, raw: &RawConfig) -> Self {
+        let serves = |rule: &RawRule| {
+            let named = rule.accounts.as_ref();
+            named.is_none_or(|named| named.0.iter().any(|name| name == account.as_str()))
+        };
+        let serving = |rules: &BTreeMap<String, RawRule>| {
+            let serving = rules.iter().filter(|(_, rule)| serves(rule));
+            serving
+                .filter_map(|(name, rule)| Some((RuleName::parse(name).ok()?, rule.clone())))
+                .collect()
+        };
+        Self { keep: serving(&raw.keep), delete: serving(&raw.delete) }
+    }
+}
+
+impl Config {
+    /// The right to delete: only where the configuration says `dry_run = false` and the command line
+    /// does not say `--dry-run`.
+    pub const fn arm(&self) -> Option<Armed> {
+        Armed::unless_dry_run(self.dry_run)
+    }
+
+    /// Accounts whose key cannot be read, as warnings at the place that names its source.
+    pub fn key_warnings(&self, env: &Environment) -> Vec<Diagnostic> {
+        let mut problems = Problems::new(&self.sources);
+        for account in &self.accounts {
+            let Err(problem) = account.key.read(env) else { continue };
+            let path = KeyPath::of(["accounts", account.name.as_str()]);
+            let path = match &account.key {
+                KeyOrigin::File(_) => path.then("api_key_file"),
+                KeyOrigin::Variable(_) => path.then("api_key_env"),
+                KeyOrigin::Credential(_) => path.then("api_key_credential"),
+                KeyOrigin::Default => path,
+            };
+            let complaint = Complaint::warning(problem.to_string()).help(problem.help());
+            problems.at(&self.places, &path, Half::Value, complaint);
+        }
+        problems.into_sorted()
+    }
+}
+
+/// A configuration that is not used. Nothing was done.
+#[derive(Debug)]
+pub struct Rejected {
+    /// What is wrong, errors first.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The files that were read.
+    pub sources: Sources,
+}
+
+impl Rejected {
+    /// All of it as text, each with its line and a caret.
+    pub fn render(&self, colour: Colour) -> String {
+        diagnose::render(&self.diagnostics, &self.sources, colour)
+    }
+
+    /// How many errors there are.
+    pub fn errors(&self) -> usize {
+        self.diagnostics.iter().filter(|found| found.severity == Severity::Error).count()
+    }
+}
+
+impl fmt::Display for Rejected {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.errors() {
+            1 => f.write_str("the configuration has an error; nothing was done"),
+            errors => write!(f, "the configuration has {errors} errors; nothing was done"),
+        }
+    }
+}
+
+impl std::error::Error for Rejected {}
+
+/// Reads the file, its drop-ins and the environment.
+///
+/// # Errors
+/// When any of them has a mistake, with all mistakes.
+pub fn load(request: &Request) -> Result<Config, Box<Rejected>> {
+    let file = request.file();
+    let (sources, faults) = files::read_all(&file);
+    let mut problems = Problems::new(&sources);
+    faults.into_iter().for_each(|fault| problems.add(fault));
+    let read = read(&file, request, &mut problems);
+    let rejected = problems.has_errors();
+    let diagnostics = problems.into_sorted();
+    match read {
+        Some(read) if !rejected => Ok(read.with(sources, diagnostics, request.dry_run)),
+        Some(_) | None => Err(Box::new(Rejected { diagnostics, sources })),
+    }
+}
+
+/// A configuration but for the texts it was read from.
+#[derive(Debug)]
+struct Read {
+    accounts: Vec<Account>,
+    tests: Vec<TestCase>,
+    hash: String,
+    zone: Tz,
+    dry_run: bool,
+    layered: Layered,
+}
+
+impl Read {
+    fn with(self, sources: Sources, warnings: Vec<Diagnostic>, dry_run: DryRun) -> Config {
+        let Layered { places, replaced, .. } = self.layered;
+        Config {
+            accounts: self.accounts,
+            tests: self.tests,
+            hash: self.hash,
+            warnings,
+            replaced,
+            zone: self.zone,
+            dry_run: self.dry_run || dry_run == DryRun::Forced,
+            sources,
+            places,
+        }
+    }
+}
+
+/// All passes over the texts. `None` where form or meaning cannot be read at all.
+fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<Read> {
+    let unread = problems.has_errors();
+    let sources = problems.sources();
+    let sheets: Vec<_> =
+        sources.iter().map(|(index, source)| strict::read(index, &source.text, problems)).collect();
+    if unread || sheets.iter().any(Option::is_none) {
+        // What is said in a part that cannot be read is not known, so no more is complained of.
+        return None;
+    }
+    let sheets = sheets.into_iter().flatten().collect();
+    let layered = match layers::merge(sheets, &request.env, problems) {
+        Ok(layered) => layered,
+        Err(error) => {
+            let message =
+                format!("the files do not fit together: {}", hide::shown(&error.to_string()));
+            problems.add(Complaint::error(message).nowhere());
+            return None;
+        }
+    };
+    let mut check = Check::new(&layered, problems);
+    let shared = settings::shared(&mut check);
+    let reached = accounts::read_all(&mut check, &request.env, file);
+    rules::judge_all(&mut check);
+    let tests = cases::read_all(&mut check, &cases::Known::of(&layered.raw));
+    if problems.has_errors() {
+        return None;
+    }
+    let accounts = reached.into_iter().map(|reached| account(reached, &shared, &layered));
+    let Some(accounts) = accounts.collect() else {
+        let broken = "a rule that was read once cannot be read again; this is a bug";
+        problems.add(Complaint::error(broken).nowhere());
+        return None;
+    };
+    Some(Read {
+        accounts,
+        tests,
+        hash: fingerprint::of(&layered.leaves),
+        zone: shared.zone,
+        dry_run: layered.raw.dry_run.unwrap_or(defaults::DRY_RUN),
+        layered,
+    })
+}
+
+/// Puts an account together. Called when nothing is wrong.
+fn account(reached: Reached, shared: &Shared, layered: &Layered) -> Option<Account> {
+    let Reached { name, product, base_url, proxy, key, expected } = reached;
+    let rules = RawRules::serving(&name, &layered.raw);
+    let (keep, delete) = rules::compile(&rules)?;
+    Some(Account {
+        api: api::client::Settings {
+            product,
+            base_url,
+            requests_per_second: shared.requests_per_second,
+            request_timeout: shared.request_timeout,
+            max_attempts: shared.sweep.max_attempts,
+            proxy,
+        },
+        key,
+        policy: Policy::new(keep, delete, shared.floor, shared.zone),
+        rules,
+        floor_text: shared.floor_text.clone(),
+        zone: shared.zone,
+        limits: guards::Limits {
+            max_deletes: shared.max_deletes,
+            max_delete_percent: shared.max_delete_percent,
+            max_clock_skew: shared.max_clock_skew,
+            expect_batches: expected,
+        },
+        sweep: shared.sweep.clone(),
+        name,
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -124,6 +124,7 @@ impl Exit {
 pub const fn exit_of_call(error: &Error) -> Exit {
     match error.kind() {
         Kind::Unreachable(_)
+        | Kind::NotConnected(_)
         | Kind::TimedOut { .. }
         | Kind::Throttled { .. }
         | Kind::Failing { .. } => Exit::Unavailable,

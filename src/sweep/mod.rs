@@ -182,6 +182,7 @@ impl<'a> Sweep<'a> {
                 }
                 Kind::Stopped => return Some(Ended::Stopped),
                 Kind::Unreachable(_)
+                | Kind::NotConnected(_)
                 | Kind::TimedOut { .. }
                 | Kind::WrongPath
                 | Kind::Throttled { .. }

@@ -33,23 +33,23 @@ impl Sweep<'_> {
     ) -> Swept {
         let mut looked_at = looked_at;
         let mut attempts = 0;
-        // Whether an earlier DELETE of ours may have taken effect: then a missing batch is our doing.
+        // Whether a DELETE of ours may have taken effect: then a missing batch is our doing.
         let mut sent = false;
         let outcome = loop {
             let Some(turn) = self.deleter.turn().await else { break Outcome::NotReached };
             if self.around.clock.monotonic().duration_since(looked_at) > FRESH {
                 match self.judge_again(batch, sent).await {
-                    Judged::Ready(at) => looked_at = at,
+                    Judged::Ready(_) => {}
                     Judged::Over(outcome) => break outcome,
                 }
             }
             attempts += 1;
             let answer = self.deleter.delete(turn, &batch.id, undelivered).await;
-            match self.after(batch, answer, attempts).await {
+            sent |= may_have_worked(&answer);
+            match self.after(batch, answer, attempts, sent).await {
                 After::Over(outcome) => break outcome,
                 After::Again(at) => looked_at = at,
             }
-            sent = true;
         };
         Swept { position, outcome, attempts }
     }
@@ -63,16 +63,24 @@ impl Sweep<'_> {
         }
     }
 
-    /// What an answer to the DELETE number `attempts` means.
-    async fn after(&self, batch: &Batch, answer: DeleteAnswer, attempts: u32) -> After {
+    /// What an answer to the DELETE number `attempts` means. `sent` says whether this or an earlier
+    /// one may have taken effect.
+    async fn after(
+        &self,
+        batch: &Batch,
+        answer: DeleteAnswer,
+        attempts: u32,
+        sent: bool,
+    ) -> After {
         match answer {
             DeleteAnswer::Confirmed => After::Over(acknowledged()),
             DeleteAnswer::Hopeless(error) => After::Over(Outcome::Failed(Failure::Delete(error))),
             DeleteAnswer::Refused { status, message } => {
-                After::Over(self.after_refusal(batch, status, message, attempts).await)
+                After::Over(self.after_refusal(batch, status, message, sent).await)
             }
             DeleteAnswer::Unclear { error, may_resend, wait } => {
-                self.after_doubt(batch, error, attempts, may_resend.then_some(wait)).await
+                let doubt = Doubt { error, attempts, sent, resend: may_resend.then_some(wait) };
+                self.after_doubt(batch, doubt).await
             }
         }
     }
@@ -83,13 +91,13 @@ impl Sweep<'_> {
         batch: &Batch,
         status: u16,
         message: ServerText,
-        attempts: u32,
+        sent: bool,
     ) -> Outcome {
         let look = self.look(batch).await;
         match look.found {
             Err(look) => Outcome::Failed(Failure::Unknown { delete: format!("`{message}`"), look }),
             // Ours only if an earlier attempt got no clear answer.
-            Ok(Lookup::Missing) if attempts > 1 => Outcome::Deleted(Proof::Absent),
+            Ok(Lookup::Missing) if sent => Outcome::Deleted(Proof::Absent),
             Ok(Lookup::Missing) => Outcome::Gone,
             Ok(Lookup::Found(now)) => match recheck(batch, &now) {
                 Recheck::Busy(status) => Outcome::Busy(status),
@@ -110,41 +118,32 @@ impl Sweep<'_> {
     }
 
     /// Nobody can say whether the DELETE took effect. A Get decides; only where it shows the batch
-    /// idle and unchanged may the call be sent again, after a wait. `resend` is `None` where
-    /// sending it again would bring the same, else how long the server asked to wait, if it did.
-    async fn after_doubt(
-        &self,
-        batch: &Batch,
-        error: Error,
-        attempts: u32,
-        resend: Option<Option<Duration>>,
-    ) -> After {
+    /// idle and unchanged may the call be sent again, after a wait.
+    async fn after_doubt(&self, batch: &Batch, doubt: Doubt) -> After {
         let look = self.look(batch).await;
         let at = look.at;
         match look.found {
-            Err(look) => {
-                After::Over(Outcome::Failed(Failure::Unknown { delete: error.cause(), look }))
-            }
-            Ok(Lookup::Missing) => After::Over(Outcome::Deleted(Proof::Absent)),
+            Err(look) => After::Over(Outcome::Failed(Failure::Unknown {
+                delete: doubt.error.cause(),
+                look,
+            })),
+            Ok(Lookup::Missing) if doubt.sent => After::Over(Outcome::Deleted(Proof::Absent)),
+            Ok(Lookup::Missing) => After::Over(Outcome::Gone),
             Ok(Lookup::Found(now)) => match recheck(batch, &now) {
                 Recheck::Busy(status) => After::Over(Outcome::Busy(status)),
                 Recheck::Changed(fields) => After::Over(Outcome::Changed(fields)),
-                Recheck::Ready => match resend.filter(|_| attempts < self.settings.max_attempts) {
-                    None => After::Over(Outcome::Failed(Failure::Delete(error))),
-                    Some(asked) => self.before_resend(error, at, attempts, asked).await,
-                },
+                Recheck::Ready => self.before_resend(doubt, at).await,
             },
         }
     }
 
-    /// Waits before the next DELETE of the same batch: what the server asked for, or a backoff.
-    async fn before_resend(
-        &self,
-        error: Error,
-        at: Instant,
-        attempts: u32,
-        asked: Option<Duration>,
-    ) -> After {
+    /// Waits before the next DELETE of the same batch, if there is to be one: what the server asked
+    /// for, or a backoff.
+    async fn before_resend(&self, doubt: Doubt, at: Instant) -> After {
+        let Doubt { error, attempts, resend, .. } = doubt;
+        let Some(asked) = resend.filter(|_| attempts < self.settings.max_attempts) else {
+            return After::Over(Outcome::Failed(Failure::Delete(error)));
+        };
         let wait = asked.unwrap_or_else(|| self.reader.backoff(attempts));
         self.reader.tell_retry(&error, attempts, wait);
         tokio::select! {
@@ -152,6 +151,30 @@ impl Sweep<'_> {
                 After::Over(Outcome::Failed(Failure::Delete(error)))
             }
             () = tokio::time::sleep(wait) => After::Again(at),
+        }
+    }
+}
+
+/// A DELETE that ended without a clear answer.
+struct Doubt {
+    /// What was seen of it.
+    error: Error,
+    /// DELETEs sent for the batch so far.
+    attempts: u32,
+    /// Whether one of them may have taken effect: then a missing batch is our doing.
+    sent: bool,
+    /// `None` where sending it again would bring the same, else how long the server asked to wait,
+    /// if it did.
+    resend: Option<Option<Duration>>,
+}
+
+/// Whether the DELETE behind this answer may have taken effect.
+fn may_have_worked(answer: &DeleteAnswer) -> bool {
+    match answer {
+        DeleteAnswer::Confirmed => true,
+        DeleteAnswer::Refused { .. } => false,
+        DeleteAnswer::Unclear { error, .. } | DeleteAnswer::Hopeless(error) => {
+            !error.kind().changed_nothing()
         }
     }
 }

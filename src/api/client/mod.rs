@@ -178,6 +178,17 @@ impl Reader {
         }
     }
 
+    /// How long to wait before DELETE number `attempt + 1` of a batch, where the server did not say.
+    pub fn backoff(&self, attempt: u32) -> Duration {
+        retry::backoff(attempt, self.jitter.lock().unwrap_or_else(PoisonError::into_inner).f64())
+    }
+
+    /// Tells that a call is tried again; for DELETEs, whose resending is not the client's to decide.
+    pub fn tell_retry(&self, error: &Error, attempt: u32, wait: Duration) {
+        let operation = error.operation.as_str();
+        self.tell(&Event::ApiRetry { operation, attempt, wait, cause: error.cause() });
+    }
+
     async fn turn(&self, call: &Call<'_>) -> Option<Left> {
         let line = match call.operation() {
             Operation::List => Line::List,

@@ -162,6 +162,10 @@ impl Transport {
         host.unwrap_or_else(|| "an unreadable address".into())
     }
 
+    fn sentence(&self, why: &Why) -> String {
+        unreachable(&self.host, self.via.as_deref(), why)
+    }
+
     fn kind(&self, lost: Lost, keys: &Keys) -> Kind {
         match lost {
             Lost::TooLarge => Kind::TooLarge,
@@ -169,11 +173,10 @@ impl Transport {
                 Kind::BrokenBody(keys.sentence(&format!("the answer is {why} after byte {read}")))
             }
             Lost::NoConnectionInTime => timed_out(MAX_CONNECT.min(self.limit)),
-            Lost::NoAnswer(why) => Kind::Unreachable(keys.sentence(&unreachable(
-                &self.host,
-                self.via.as_deref(),
-                &why,
-            ))),
+            Lost::NotConnected(why) => {
+                Kind::NotConnected(keys.sentence(&self.sentence(&why)))
+            }
+            Lost::NoAnswer(why) => Kind::Unreachable(keys.sentence(&self.sentence(&why))),
         }
     }
 }
@@ -224,6 +227,7 @@ enum Lost {
     TooLarge,
     Broken { read: usize, why: &'static str },
     NoConnectionInTime,
+    NotConnected(Why),
     NoAnswer(Why),
 }
 
@@ -255,6 +259,9 @@ fn lost(error: reqwest::Error, read: Option<usize>) -> Lost {
     }
     if error.is_connect() && error.is_timeout() {
         return Lost::NoConnectionInTime;
+    }
+    if error.is_connect() {
+        return Lost::NotConnected(why(&error, io));
     }
     Lost::NoAnswer(why(&error, io))
 }

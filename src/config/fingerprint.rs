@@ -1,0 +1,43 @@
+//! The configuration's hash: the same for the same meaning, so that a sealed plan can say under which
+//! rules it was made.
+//!
+//! Defaults count as if they were written, a single text as a list of one, and a duration by its
+//! seconds. `dry_run` does not count (a plan made dry is applied with it off), nor do `[[test]]`.
+//! Secrets cannot count: none is in the configuration.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use sha2::{Digest, Sha256};
+
+use super::defaults;
+use super::duration::Span;
+
+/// The hash of leaf values by path, in hex.
+pub(super) fn of(written: &BTreeMap<String, Vec<String>>) -> String {
+    let mut effective: BTreeMap<String, Vec<String>> = defaults::all()
+        .into_iter()
+        .map(|(path, value)| (path.to_owned(), vec![value.trim_matches('"').to_owned()]))
+        .collect();
+    effective.extend(written.iter().map(|(path, values)| (path.clone(), values.clone())));
+    effective.remove("dry_run");
+    let mut hash = Sha256::new();
+    for (path, values) in effective {
+        hash.update(path.len().to_le_bytes());
+        hash.update(path);
+        for value in values {
+            let value = Span::parse(&value).map_or(value, |span| format!("{}s", seconds(span)));
+            hash.update(value.len().to_le_bytes());
+            hash.update(value);
+        }
+    }
+    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
+        // Writing to a string cannot fail.
+        let _infallible = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
+const fn seconds(span: Span) -> u64 {
+    span.duration().as_secs()
+}

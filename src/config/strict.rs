@@ -1,0 +1,307 @@
+//! The strict pass: one file's text against the types of `raw`, all mistakes at once.
+//!
+//! Each mistake is told, the key that has it is taken out, and the rest is tried again. Nothing is
+//! coerced: `"12"` is not 12. What is left is merged by `layers`.
+//! Not here: what the values mean (`settings`, `rules`, `cases`).
+
+use std::ops::Range;
+
+use serde::Deserialize;
+use toml::Spanned;
+use toml::de::{DeArray, DeTable, DeValue};
+
+use super::diagnose::{Complaint, Half, Problems};
+use super::hide;
+use super::near;
+use super::place::{KeyPath, Origin, Place, Places, Step};
+use super::raw::RawConfig;
+
+/// As many mistakes of one file as are told: who has more reads them after these are mended.
+const MAX_MISTAKES: usize = 50;
+
+/// One file that is free of mistakes of form, by having lost the keys that had some.
+#[derive(Debug)]
+pub(super) struct Sheet<'s> {
+    pub(super) source: usize,
+    pub(super) tree: DeTable<'s>,
+    /// Keys that were taken out.
+    pub(super) removed: Vec<KeyPath>,
+}
+
+/// Reads one file; `None` where it is not TOML.
+pub(super) fn read<'s>(
+    source: usize,
+    text: &'s str,
+    problems: &mut Problems<'_>,
+) -> Option<Sheet<'s>> {
+    let mut tree = match DeTable::parse_recoverable(text) {
+        (tree, errors) if errors.is_empty() => tree,
+        (_, errors) => {
+            tell_syntax(source, text, &errors, problems);
+            return None;
+        }
+    };
+    let mut removed = Vec::new();
+    while let Some(mistake) = first_mistake(&tree) {
+        let key = tree.get_mut();
+        let Some(path) = deepest(key, &mistake.path).filter(|path| !path.steps().is_empty()) else {
+            problems.at_span(source, 0..0, None, Complaint::error(mistake.text));
+            return None;
+        };
+        let (half, complaint) = complain(key, &path, &mistake);
+        let place = place_of(key, &path, source);
+        let span = match (half, place.key) {
+            (Half::Key, Some(key)) => key,
+            (Half::Key, None) | (Half::Value, _) => place.value,
+        };
+        problems.at_span(source, span, Some(&path), complaint);
+        take_out(key, path.steps());
+        removed.push(path);
+        if removed.len() == MAX_MISTAKES {
+            let more = format!("there may be more: the first {MAX_MISTAKES} mistakes are shown");
+            problems.at_span(source, 0..0, None, Complaint::error(more));
+            return None;
+        }
+    }
+    Some(Sheet { source, tree: tree.into_inner(), removed })
+}
+
+/// What serde found first, and where.
+#[derive(Debug)]
+pub(super) struct Mistake {
+    pub(super) path: KeyPath,
+    pub(super) text: String,
+}
+
+/// Tries a tree against the types.
+pub(super) fn first_mistake(tree: &Spanned<DeTable<'_>>) -> Option<Mistake> {
+    let deserializer = toml::de::Deserializer::from(tree.clone());
+    let error = serde_path_to_error::deserialize::<_, RawConfig>(deserializer).err()?;
+    let path = error.path().iter().filter_map(|segment| match segment {
+        serde_path_to_error::Segment::Seq { index } => Some(Step::Index(*index)),
+        serde_path_to_error::Segment::Map { key } => Some(Step::Key(key.clone())),
+        serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => None,
+    });
+    let path = path.collect();
+    Some(Mistake { path, text: error.inner().message().to_owned() })
+}
+
+/// Syntax errors, one a line: what follows the first on a line is mostly its echo.
+fn tell_syntax(source: usize, text: &str, errors: &[toml::de::Error], problems: &mut Problems<'_>) {
+    let mut last_line = None;
+    for error in errors.iter().take(MAX_MISTAKES) {
+        let span = on_characters(text, error.span().unwrap_or(text.len()..text.len()));
+        let line = text.get(..span.start).map(|before| before.matches('\n').count());
+        if line == last_line {
+            continue;
+        }
+        last_line = line;
+        problems.at_span(source, span, None, Complaint::error(error.message()));
+    }
+}
+
+/// A span whose ends are between characters.
+fn on_characters(text: &str, span: Range<usize>) -> Range<usize> {
+    let start = (0..=span.start.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
+    let end = (span.end.min(text.len())..=text.len()).find(|at| text.is_char_boundary(*at));
+    let start = start.unwrap_or(0);
+    start..end.unwrap_or(text.len()).max(start)
+}
+
+/// The longest part of a path that the tree has.
+fn deepest(tree: &DeTable<'_>, path: &KeyPath) -> Option<KeyPath> {
+    let mut path = path.clone();
+    loop {
+        if path.steps().is_empty() || value_at(tree, path.steps()).is_some() {
+            return Some(path);
+        }
+        path = path.parent()?;
+    }
+}
+
+fn value_at<'t, 's>(tree: &'t DeTable<'s>, steps: &[Step]) -> Option<&'t Spanned<DeValue<'s>>> {
+    let (first, rest) = steps.split_first()?;
+    let Step::Key(key) = first else { return None };
+    rest.iter().try_fold(tree.get(key.as_str())?, |value, step| match (step, value.get_ref()) {
+        (Step::Key(key), DeValue::Table(table)) => table.get(key.as_str()),
+        (Step::Index(index), DeValue::Array(array)) => array.get(*index),
+        (Step::Key(_) | Step::Index(_), _) => None,
+    })
+}
+
+fn place_of(tree: &DeTable<'_>, path: &KeyPath, source: usize) -> Place {
+    let value = value_at(tree, path.steps()).map_or(0..0, Spanned::span);
+    let parent = path.parent().unwrap_or_default();
+    let table = match value_at(tree, parent.steps()).map(Spanned::get_ref) {
+        Some(DeValue::Table(table)) => Some(table),
+        Some(_) => None,
+        None => Some(tree),
+    };
+    let key = table.zip(path.steps().last()).and_then(|(table, step)| match step {
+        Step::Key(key) => table.get_key_value(key.as_str()).map(|(key, _)| key.span()),
+        Step::Index(_) => None,
+    });
+    Place { source, key, value }
+}
+
+fn take_out(tree: &mut DeTable<'_>, steps: &[Step]) {
+    match steps {
+        [] | [Step::Index(_), ..] => {}
+        [Step::Key(key)] => drop(tree.remove(key.as_str())),
+        [Step::Key(key), rest @ ..] => {
+            if let Some(value) = tree.get_mut(key.as_str()) {
+                take_out_of_value(value.get_mut(), rest);
+            }
+        }
+    }
+}
+
+fn take_out_of_value(value: &mut DeValue<'_>, steps: &[Step]) {
+    match (value, steps) {
+        (DeValue::Table(table), steps) => take_out(table, steps),
+        (DeValue::Array(array), [Step::Index(index)]) if *index < array.len() => {
+            let elements = std::mem::replace(array, DeArray::default()).into_iter().enumerate();
+            *array = elements.filter(|(at, _)| at != index).map(|(_, element)| element).collect();
+        }
+        (DeValue::Array(array), [Step::Index(index), rest @ ..]) => {
+            if let Some(value) = array.get_mut(*index) {
+                take_out_of_value(value.get_mut(), rest);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// A mistake in words, and whether the key or its value has it.
+fn complain(tree: &DeTable<'_>, path: &KeyPath, mistake: &Mistake) -> (Half, Complaint) {
+    let key = path.last_key().unwrap_or_default();
+    if let Some(known) = unknown_key(key, &mistake.text) {
+        return (Half::Key, complain_of_unknown(key, &known));
+    }
+    let found = value_at(tree, path.steps()).map_or("something else", |v| kind(v.get_ref()));
+    (Half::Value, complain_of_value(key, found, &mistake.text))
+}
+
+/// The keys that there are, if serde says that `key` is none of them.
+pub(super) fn unknown_key(key: &str, text: &str) -> Option<Vec<String>> {
+    let known = text.strip_prefix(&format!("unknown field `{key}`"))?;
+    Some(known.split('`').skip(1).step_by(2).map(str::to_owned).collect())
+}
+
+/// A key that is not one: near words, and where a secret belongs.
+pub(super) fn complain_of_unknown(key: &str, known: &[String]) -> Complaint {
+    let known: Vec<_> = known.iter().map(String::as_str).collect();
+    if hide::is_telling(key) && known.contains(&"api_key_file") {
+        return Complaint::error("the API key does not belong in the configuration").help(
+            "write it to a file of its own, mode 0400, and use `api_key_file = \"/path/to/it\"` \
+             (or `api_key_env`, `api_key_credential`)",
+        );
+    }
+    let message = format!("unknown key `{}`", hide::shown(key));
+    Complaint::error(message).help(near::did_you_mean(key, &known))
+}
+
+/// A value of the wrong type or out of range.
+pub(super) fn complain_of_value(key: &str, found: &str, text: &str) -> Complaint {
+    let key = hide::shown(key);
+    let Some((problem, expected)) = text.rsplit_once(", expected ") else {
+        return Complaint::error(format!("`{key}`: {}", hide::shown(text)));
+    };
+    let (wanted, help) = wanted(&key, expected);
+    let complaint = if problem.starts_with("invalid value") {
+        Complaint::error(format!("`{key}` takes {wanted}, not this {}", bare(found)))
+    } else {
+        Complaint::error(format!("`{key}` takes {wanted}; this is {found}"))
+    };
+    match help {
+        Some(help) => complaint.help(help),
+        None => complaint,
+    }
+}
+
+/// A kind of value without its article.
+fn bare(found: &str) -> &str {
+    found.split_once(' ').map_or(found, |(_, noun)| noun)
+}
+
+/// What serde expected, in the words of the file, and how to write it.
+pub(super) fn wanted<'e>(key: &str, expected: &'e str) -> (&'e str, Option<&'static str>) {
+    const DURATIONS: [&str; 9] = [
+        "never_younger_than",
+        "max_clock_skew",
+        "busy_wait",
+        "request_timeout",
+        "older_than",
+        "idle_for",
+        "within",
+        "age",
+        "idle_for",
+    ];
+    match expected {
+        "a string" if DURATIONS.contains(&key) => {
+            ("a duration", Some("a duration stands in quotes, such as `\"7d\"` or `\"30min\"`"))
+        }
+        "a string" => ("a text", Some("a text stands in quotes")),
+        "a boolean" => ("true or false", Some("write `true` or `false`, without quotes")),
+        "u32" | "u64" => {
+            ("a whole number from 0", Some("write the number in digits, without quotes"))
+        }
+        "a sequence" => ("a list", Some("a list stands in brackets, such as `[\"a\", \"b\"]`")),
+        _ if expected.starts_with("struct ") || expected == "a map" => ("a table", None),
+        _ => (expected, None),
+    }
+}
+
+/// What kind of value it is.
+pub(super) const fn kind(value: &DeValue<'_>) -> &'static str {
+    match value {
+        DeValue::String(_) => "a text",
+        DeValue::Integer(_) => "a number",
+        DeValue::Float(_) => "a fraction",
+        DeValue::Boolean(true) => "`true`",
+        DeValue::Boolean(false) => "`false`",
+        DeValue::Datetime(_) => "a date",
+        DeValue::Array(_) => "a list",
+        DeValue::Table(_) => "a table",
+    }
+}
+
+/// Where each key of a sheet stands.
+pub(super) fn places(sheet: &Sheet<'_>) -> Places {
+    let mut places = Places::default();
+    note_table(&sheet.tree, &KeyPath::default(), sheet.source, &mut places);
+    places
+}
+
+fn note_table(table: &DeTable<'_>, path: &KeyPath, source: usize, places: &mut Places) {
+    for (key, value) in table {
+        let path = path.then(key.get_ref().as_ref());
+        let place = Place { source, key: Some(key.span()), value: value.span() };
+        places.set(path.clone(), Origin::File(place));
+        note_value(value.get_ref(), &path, source, places);
+    }
+}
+
+fn note_value(value: &DeValue<'_>, path: &KeyPath, source: usize, places: &mut Places) {
+    match value {
+        DeValue::Table(table) => note_table(table, path, source, places),
+        DeValue::Array(array) => {
+            for (index, element) in array.iter().enumerate() {
+                let path = path.then(index);
+                let place = Place { source, key: None, value: element.span() };
+                places.set(path.clone(), Origin::File(place));
+                note_value(element.get_ref(), &path, source, places);
+            }
+        }
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => {}
+    }
+}
+
+/// The whole file as the types have it, for one that is known to be free of mistakes.
+pub(super) fn typed(tree: DeTable<'_>) -> Result<RawConfig, toml::de::Error> {
+    RawConfig::deserialize(toml::de::Deserializer::from(Spanned::new(0..0, tree)))
+}
