@@ -320,7 +320,6 @@ mod tests {
         Verdict::Busy {
             selected_by: Arc::from([RuleName::parse(rule).unwrap()]),
             status: Fact::Known(Status::Running),
-            undelivered: Undelivered::Respect,
         }
     }
 

@@ -7,10 +7,12 @@ use serde::Serialize;
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure;
-use crate::cli::output::{Paint, Terminal};
+use crate::cli::output::{self, Paint, Terminal};
 use crate::cli::session::{Session, Watch};
-use crate::config::diagnose::Diagnostic;
-use crate::config::{self, Account, Config, DryRun, Rejected};
+use crate::config::diagnose;
+use crate::config::{
+    self, Account, Colour, Config, Diagnostic, DryRun, Rejected, Replaced, Severity,
+};
 use crate::run::report::{Exit, NotBegun, exit_of_call};
 
 /// Runs the command.
@@ -27,31 +29,19 @@ pub(super) async fn run(command: &args::Check, global: &Global, outside: &Outsid
             return Exit::Configuration;
         }
     };
-    let keys = key_warnings(&config, outside);
-    let strict_failure = command.strict && !(config.warnings.is_empty() && keys.is_empty());
+    let warnings: Vec<_> =
+        config.warnings.iter().cloned().chain(config.key_warnings(&outside.env)).collect();
+    let strict_failure = command.strict && !warnings.is_empty();
     match global.output {
         Shape::Json => {
-            let document = Document::of_config(&config, &keys, !strict_failure);
-            outside.terminal.json(&document);
+            outside.terminal.json(&Document::of_config(&config, &warnings, !strict_failure));
         }
-        Shape::Text => show(&config, &keys, &outside.terminal),
+        Shape::Text => show(&config, &warnings, &outside.terminal),
     }
     if strict_failure {
         return Exit::Configuration;
     }
     if command.online { online(config, global, outside).await } else { Exit::Done }
-}
-
-/// Keys that could not be read now: a warning here, an error when a run needs them.
-fn key_warnings(config: &Config, outside: &Outside) -> Vec<String> {
-    config
-        .accounts
-        .iter()
-        .filter_map(|account| {
-            let problem = account.key.read(&outside.env).err()?;
-            Some(format!("account `{}`: {problem}; {}", account.name, problem.help()))
-        })
-        .collect()
 }
 
 /// Shows a configuration that was refused: every error with its line.
@@ -61,55 +51,54 @@ pub(super) fn show_rejected(rejected: &Rejected, global: &Global, outside: &Outs
         Shape::Json => terminal.json(&Document::of_rejected(rejected)),
         Shape::Text => {}
     }
-    let painted = terminal.colour == super::output::Colour::Always;
-    let paint = if painted { config::diagnose::Paint::Colour } else { config::diagnose::Paint::Plain };
-    terminal.error(&rejected.render(paint));
-    let count = rejected.errors().count();
-    let errors = if count == 1 { "1 error".to_owned() } else { format!("{count} errors") };
+    terminal.error(&rejected.render(colour(terminal)));
     terminal.error(&format!(
-        "{}: the configuration has {errors}; nothing was read from or sent to any account. \
-         Exit code 78.\n",
+        "{}: {rejected}; nothing was sent to any account. Exit code 78.\n",
         terminal.paint(Paint::Alarm, "error")
     ));
 }
 
-/// Shows a good configuration.
-fn show(config: &Config, keys: &[String], terminal: &Terminal) {
-    let mut text = String::new();
-    for file in &config.files {
-        let _infallible = writeln!(text, "read {}", file.display());
+/// Whether diagnostics are coloured.
+fn colour(terminal: &Terminal) -> Colour {
+    match terminal.colour {
+        output::Colour::Always => Colour::Always,
+        output::Colour::Never => Colour::Never,
     }
-    for replaced in &config.replaced {
-        let _infallible = writeln!(text, "note: {replaced}");
+}
+
+/// Shows a good configuration.
+fn show(config: &Config, warnings: &[Diagnostic], terminal: &Terminal) {
+    let mut text = String::new();
+    for file in config.sources.names() {
+        let _infallible = writeln!(text, "read {file}");
+    }
+    for Replaced { path, was, by } in &config.replaced {
+        let _infallible = writeln!(text, "note: {path} of {was} is replaced by {by}");
     }
     for account in &config.accounts {
         text.push_str(&account_text(account, terminal));
     }
-    let painted = terminal.colour == super::output::Colour::Always;
-    let paint = if painted { config::diagnose::Paint::Colour } else { config::diagnose::Paint::Plain };
-    let warnings = config.render_warnings(paint);
     if !warnings.is_empty() {
         text.push('\n');
-        text.push_str(&warnings);
+        text.push_str(&diagnose::render(warnings, &config.sources, colour(terminal)));
     }
-    for warning in keys {
-        let _infallible =
-            writeln!(text, "{}: {warning}", terminal.paint(Paint::Notice, "warning"));
-    }
-    let mode = if config.arm().is_none() {
+    let mode = if config.dry_run {
         "dry_run = true: runs plan and log, and delete nothing"
     } else {
         "dry_run = false: runs delete"
     };
-    let warnings = config.warnings.len() + keys.len();
-    let plural = if warnings == 1 { "" } else { "s" };
+    let plural = |count: usize, what: &str| {
+        if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
+    };
+    let rules = config.accounts.iter().map(|account| account.policy.describe().len()).max();
     let _infallible = writeln!(
         text,
-        "\n{}: {} account(s), {} rule(s), {} test(s), {warnings} warning{plural}. {mode}.",
+        "\n{}: {}, {}, {}, {}. {mode}.",
         terminal.paint(Paint::Well, "ok"),
-        config.accounts.len(),
-        config.rule_count(),
-        config.tests.len(),
+        plural(config.accounts.len(), "account"),
+        plural(rules.unwrap_or(0), "rule"),
+        plural(config.tests.len(), "test"),
+        plural(warnings.len(), "warning"),
     );
     terminal.data(&text);
 }
@@ -133,7 +122,8 @@ async fn online(config: Config, global: &Global, outside: &Outside) -> Exit {
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let tried = session.for_each_account(async |account: &Account| try_key(&session, account).await).await;
+    let tried =
+        session.for_each_account(async |account: &Account| try_key(&session, account).await).await;
     let mut exit = Exit::Done;
     for (account, result) in session.config.accounts.iter().zip(tried) {
         match result {
@@ -151,10 +141,8 @@ async fn online(config: Config, global: &Global, outside: &Outside) -> Exit {
 
 async fn try_key(session: &Session<'_>, account: &Account) -> Result<String, failure::Failure> {
     let name = account.name.as_str();
-    let begin = |cause: &NotBegun| failure::Failure {
-        consequence: "",
-        ..failure::of_begin(name, cause)
-    };
+    let begin =
+        |cause: &NotBegun| failure::Failure { consequence: "", ..failure::of_begin(name, cause) };
     let runner = session.runner(account).map_err(|cause| begin(&cause))?;
     match runner.reader().account().await {
         Ok(answer) => {
@@ -180,7 +168,6 @@ struct Document<'a> {
     ok: bool,
     errors: Vec<&'a Diagnostic>,
     warnings: Vec<&'a Diagnostic>,
-    key_warnings: &'a [String],
     accounts: Vec<&'a str>,
     rules: Vec<RuleDocument>,
     next_runs: [(); 0],
@@ -193,7 +180,7 @@ struct RuleDocument {
 }
 
 impl<'a> Document<'a> {
-    fn of_config(config: &'a Config, key_warnings: &'a [String], ok: bool) -> Self {
+    fn of_config(config: &'a Config, warnings: &'a [Diagnostic], ok: bool) -> Self {
         let rules = config.accounts.iter().flat_map(|account| {
             account
                 .policy
@@ -205,8 +192,7 @@ impl<'a> Document<'a> {
             version: 1,
             ok,
             errors: Vec::new(),
-            warnings: config.warnings.iter().collect(),
-            key_warnings,
+            warnings: warnings.iter().collect(),
             accounts: config.accounts.iter().map(|account| account.name.as_str()).collect(),
             rules: rules.collect(),
             next_runs: [],
@@ -217,12 +203,15 @@ impl<'a> Document<'a> {
         Self {
             version: 1,
             ok: false,
-            errors: rejected.errors().collect(),
-            warnings: rejected.warnings().collect(),
-            key_warnings: &[],
+            errors: of_severity(rejected, Severity::Error),
+            warnings: of_severity(rejected, Severity::Warning),
             accounts: Vec::new(),
             rules: Vec::new(),
             next_runs: [],
         }
     }
+}
+
+fn of_severity(rejected: &Rejected, severity: Severity) -> Vec<&Diagnostic> {
+    rejected.diagnostics.iter().filter(|found| found.severity == severity).collect()
 }

@@ -34,8 +34,9 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
         Ok(id) => id,
         Err(problem) => return bad_id(&command.id, &problem.to_string(), &outside.terminal),
     };
-    let found =
-        session.for_each_account(async |account: &Account| look(&session, account, &id).await).await;
+    let found = session
+        .for_each_account(async |account: &Account| look(&session, account, &id).await)
+        .await;
     let mut exit = Exit::Done;
     let mut documents = Vec::new();
     for (account, found) in session.config.accounts.iter().zip(&found) {

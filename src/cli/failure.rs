@@ -54,10 +54,9 @@ pub fn of_listing(account: &str, cause: &IncompleteInventory, exit: Exit) -> Fai
             format!("account `{account}`: the account could not be listed"),
             vec![cause.to_string(), source.cause()],
         ),
-        IncompleteInventory::Flawed(flaw) => (
-            format!("account `{account}`: the listing is not complete"),
-            vec![flaw.to_string()],
-        ),
+        IncompleteInventory::Flawed(flaw) => {
+            (format!("account `{account}`: the listing is not complete"), vec![flaw.to_string()])
+        }
     };
     Failure { what, consequence: NOTHING, causes, help: cause.help().to_owned(), exit }
 }
@@ -65,7 +64,7 @@ pub fn of_listing(account: &str, cause: &IncompleteInventory, exit: Exit) -> Fai
 /// A run that could not begin.
 pub fn of_begin(account: &str, cause: &NotBegun) -> Failure {
     let (causes, help) = match cause {
-        NotBegun::Key(problem) => (vec![problem.to_string()], problem.help()),
+        NotBegun::Key(problem) => (vec![problem.to_string()], problem.help().to_owned()),
         NotBegun::Client(error) => (vec![error.cause()], error.help().to_owned()),
     };
     Failure {

@@ -77,13 +77,7 @@ impl Terminal {
 
     /// Streams that a test reads.
     pub fn of_streams(out: Stream, err: Stream) -> Self {
-        Self {
-            out,
-            err,
-            out_columns: None,
-            err_is_terminal: IsTty::No,
-            colour: Colour::Never,
-        }
+        Self { out, err, out_columns: None, err_is_terminal: IsTty::No, colour: Colour::Never }
     }
 
     /// Writes data for people.
@@ -165,7 +159,7 @@ impl Paint {
 pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String {
     let mut table = Table::new();
     table
-        .load_preset(comfy_table::presets::NOTHING)
+        .load_style(comfy_table::presets::NOTHING)
         .set_content_arrangement(ContentArrangement::Disabled)
         .set_header(header.iter().map(Cell::new));
     for row in rows {

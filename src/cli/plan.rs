@@ -47,7 +47,8 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let made = session.for_each_account(async |account: &Account| one(&session, account).await).await;
+    let made =
+        session.for_each_account(async |account: &Account| one(&session, account).await).await;
     session.clear_progress();
     let mut exit = Exit::Done;
     let mut documents = Vec::new();

@@ -141,7 +141,7 @@ impl<'a> Session<'a> {
     {
         let mut by_key: BTreeMap<String, Vec<(usize, &Account)>> = BTreeMap::new();
         for (place, account) in self.config.accounts.iter().enumerate() {
-            by_key.entry(account.identity(&self.outside.env)).or_default().push((place, account));
+            by_key.entry(account.identity()).or_default().push((place, account));
         }
         let work = &work;
         let mut done: Vec<(usize, T)> = stream::iter(by_key.into_values())
@@ -174,9 +174,9 @@ fn choose_accounts(config: &mut Config, global: &Global) -> Result<(), Failure> 
         ));
     }
     if !global.accounts.is_empty() {
-        config.accounts.retain(|account| {
-            global.accounts.iter().any(|name| name == account.name.as_str())
-        });
+        config
+            .accounts
+            .retain(|account| global.accounts.iter().any(|name| name == account.name.as_str()));
     }
     Ok(())
 }

@@ -72,7 +72,7 @@ fn run_case(test: &TestCase, account: &Account, outside: &Outside) -> Case {
             place: test.place.clone(),
             account: account.name.to_string(),
             batch: name,
-            expected: test.expected(),
+            expected: expected(test),
             got: "no verdict".to_owned(),
             reason: String::new(),
             passed: false,
@@ -86,10 +86,18 @@ fn run_case(test: &TestCase, account: &Account, outside: &Outside) -> Case {
         place: test.place.clone(),
         account: account.name.to_string(),
         batch: name,
-        expected: test.expected(),
+        expected: expected(test),
         got: verdict.name().to_owned(),
         reason: verdict.reason(),
         passed,
+    }
+}
+
+/// What a case asks for, in words.
+fn expected(test: &TestCase) -> String {
+    match &test.by {
+        Some(rule) => format!("{} by `{rule}`", test.expect),
+        None => test.expect.to_owned(),
     }
 }
 

@@ -10,6 +10,11 @@ use std::fmt;
 pub struct Environment(BTreeMap<OsString, OsString>);
 
 impl Environment {
+    /// The process's own environment. Read once, in `main`.
+    pub fn of_process() -> Self {
+        Self::new(std::env::vars_os())
+    }
+
     /// An environment of these variables.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
         Self(variables.into_iter().collect())

@@ -46,6 +46,7 @@ use self::place::{KeyPath, Places};
 use self::raw::{RawConfig, RawRule};
 use self::settings::Shared;
 use crate::api;
+use crate::audit;
 use crate::batch::{AccountName, RuleName};
 use crate::guards;
 use crate::policy::Policy;
@@ -130,6 +131,20 @@ pub struct Account {
     pub limits: guards::Limits,
     /// How its plans are carried out.
     pub sweep: sweep::Settings,
+}
+
+impl Account {
+    /// The rules as the second opinion reads them.
+    pub fn audit_rules(&self) -> audit::Rules<'_> {
+        let (keep, delete) = (&self.rules.keep, &self.rules.delete);
+        audit::Rules { keep, delete, floor: &self.floor_text, zone: self.zone }
+    }
+
+    /// Says where the account is and which key opens it, without the key: two of the file's accounts
+    /// that say the same are one account of the vendor.
+    pub fn identity(&self) -> String {
+        format!("{} {} {:?}", self.api.product, self.api.base_url, self.key)
+    }
 }
 
 /// Rules as written, by name.

@@ -109,12 +109,14 @@ impl Policy {
         if selecting.is_empty() && in_doubt.is_none() {
             return Verdict::Unmatched;
         }
-        if let Some(hold) = memory.holds.get(&subject.batch.id).filter(|hold| hold.until >= subject.now)
+        if let Some(hold) =
+            memory.holds.get(&subject.batch.id).filter(|hold| hold.until >= subject.now)
         {
             let selected_by = lists.delete(&selecting);
             return Verdict::Held { selected_by, until: hold.until, why: hold.why.clone() };
         }
-        let answer_of = |kept: &Kept| kept.answers.get(index).copied().unwrap_or(Answer::Unknown(Field::Id));
+        let answer_of =
+            |kept: &Kept| kept.answers.get(index).copied().unwrap_or(Answer::Unknown(Field::Id));
         let keeping: Vec<u16> = (0..)
             .zip(kept)
             .filter(|(_, kept)| answer_of(kept) == Answer::Yes)
@@ -124,10 +126,11 @@ impl Policy {
             let selected_by = lists.delete(&selecting);
             return Verdict::Kept { selected_by, by: lists.keep(&keeping) };
         }
-        let keep_in_doubt = self.keep.iter().zip(kept).find_map(|(rule, kept)| match answer_of(kept) {
-            Answer::Unknown(field) => Some((field, rule.name.clone())),
-            Answer::Yes | Answer::No => None,
-        });
+        let keep_in_doubt =
+            self.keep.iter().zip(kept).find_map(|(rule, kept)| match answer_of(kept) {
+                Answer::Unknown(field) => Some((field, rule.name.clone())),
+                Answer::Yes | Answer::No => None,
+            });
         // A doubtful delete rule counts only where no other selects the batch.
         let in_doubt = in_doubt.filter(|_| selecting.is_empty()).or(keep_in_doubt);
         if let Some((field, rule)) = in_doubt {
@@ -154,11 +157,8 @@ impl Policy {
                 .get(usize::from(*at))
                 .is_some_and(|rule| rule.undelivered == Undelivered::Force)
         };
-        let undelivered = if selecting.iter().all(forces) {
-            Undelivered::Force
-        } else {
-            Undelivered::Respect
-        };
+        let undelivered =
+            if selecting.iter().all(forces) { Undelivered::Force } else { Undelivered::Respect };
         Verdict::Delete { by, undelivered }
     }
 

@@ -157,17 +157,13 @@ impl Policy {
             | Verdict::Kept { .. }
             | Verdict::Held { .. } => return None,
         }
-        let protected = rules
-            .iter()
-            .any(|rule| rule.kind == RuleKind::Keep && rule.answer != Answer::No);
+        let protected =
+            rules.iter().any(|rule| rule.kind == RuleKind::Keep && rule.answer != Answer::No);
         if protected {
             return None;
         }
-        let by_rule = self
-            .delete
-            .iter()
-            .filter_map(|rule| comes_true_at(&rule.matchers, subject))
-            .min()?;
+        let by_rule =
+            self.delete.iter().filter_map(|rule| comes_true_at(&rule.matchers, subject)).min()?;
         match self.floor_of(subject) {
             Floor::Over => Some(by_rule),
             Floor::Until(until) => Some(by_rule.max(until)),

@@ -132,10 +132,13 @@ fn give_places(
 ) {
     let mut calendars = [
         ("daily", Calendar::new(counts.daily, |at| (at.num_days_from_ce(), 0))),
-        ("weekly", Calendar::new(counts.weekly, |at| {
-            let week = at.iso_week();
-            (week.year(), week.week())
-        })),
+        (
+            "weekly",
+            Calendar::new(counts.weekly, |at| {
+                let week = at.iso_week();
+                (week.year(), week.week())
+            }),
+        ),
         ("monthly", Calendar::new(counts.monthly, |at| (at.year(), at.month()))),
         ("yearly", Calendar::new(counts.yearly, |at| (at.year(), 0))),
     ];
@@ -149,9 +152,9 @@ fn give_places(
         }
         if needs_dates {
             let local = active.with_timezone(&zone);
-            let keeping = calendars.iter_mut().filter_map(|(name, calendar)| {
-                calendar.keeps(&local).then_some(*name)
-            });
+            let keeping = calendars
+                .iter_mut()
+                .filter_map(|(name, calendar)| calendar.keeps(&local).then_some(*name));
             kept_by.extend(keeping);
         }
         if counts.within.is_some_and(|within| is_within(active, within, subject.now)) {

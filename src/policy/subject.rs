@@ -31,9 +31,7 @@ fn past(time: &Fact<Timestamp>, now: Timestamp) -> Option<Timestamp> {
 fn activity(batch: &Batch, created: Timestamp, now: Timestamp) -> Result<Timestamp, Field> {
     match batch.never_ran() {
         Some(true) => Ok(created),
-        Some(false) => {
-            past(&batch.last_run, now).map(|ran| ran.max(created)).ok_or(Field::LastRun)
-        }
+        Some(false) => past(&batch.last_run, now).map(|ran| ran.max(created)).ok_or(Field::LastRun),
         None => Err(Field::LastRun),
     }
 }

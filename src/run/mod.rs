@@ -59,13 +59,8 @@ impl<'a> Runner<'a> {
         let now = self.around.clock.now();
         let decision = self.account.policy.decide(inventory.batches(), &Memory::default(), now);
         let scope = &self.around.scope;
-        let plan = Plan::new(
-            scope.account.clone(),
-            scope.run_id,
-            now,
-            inventory,
-            decision.verdicts,
-        );
+        let plan =
+            Plan::new(scope.account.clone(), scope.run_id, now, inventory, decision.verdicts);
         self.tell(&Event::PlanMade { counts: plan.counts() });
         let evidence = Evidence {
             keep_matches: decision.keep_matches,
@@ -124,11 +119,8 @@ impl<'a> Runner<'a> {
         let Ok(admitted) = admission else { return };
         for (batch, verdict) in admitted.plan().deletions() {
             let Some(rule) = verdict.selected_by().first() else { continue };
-            let batch = Subject {
-                id: batch.id.clone(),
-                name: batch.shown_name(),
-                rule: rule.clone(),
-            };
+            let batch =
+                Subject { id: batch.id.clone(), name: batch.shown_name(), rule: rule.clone() };
             self.tell(&Event::BatchWouldDelete { batch });
         }
     }

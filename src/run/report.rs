@@ -205,10 +205,9 @@ impl RunReport {
     pub const fn verified(&self) -> Option<bool> {
         match &self.ending {
             Ending::Swept(report) => report.verified,
-            Ending::NotBegun(_)
-            | Ending::Incomplete(_)
-            | Ending::Guarded(_)
-            | Ending::Dry(_) => None,
+            Ending::NotBegun(_) | Ending::Incomplete(_) | Ending::Guarded(_) | Ending::Dry(_) => {
+                None
+            }
         }
     }
 

@@ -65,13 +65,7 @@ impl Sweep<'_> {
 
     /// What an answer to the DELETE number `attempts` means. `sent` says whether this or an earlier
     /// one may have taken effect.
-    async fn after(
-        &self,
-        batch: &Batch,
-        answer: DeleteAnswer,
-        attempts: u32,
-        sent: bool,
-    ) -> After {
+    async fn after(&self, batch: &Batch, answer: DeleteAnswer, attempts: u32, sent: bool) -> After {
         match answer {
             DeleteAnswer::Confirmed => After::Over(acknowledged()),
             DeleteAnswer::Hopeless(error) => After::Over(Outcome::Failed(Failure::Delete(error))),
@@ -123,10 +117,9 @@ impl Sweep<'_> {
         let look = self.look(batch).await;
         let at = look.at;
         match look.found {
-            Err(look) => After::Over(Outcome::Failed(Failure::Unknown {
-                delete: doubt.error.cause(),
-                look,
-            })),
+            Err(look) => {
+                After::Over(Outcome::Failed(Failure::Unknown { delete: doubt.error.cause(), look }))
+            }
             Ok(Lookup::Missing) if doubt.sent => After::Over(Outcome::Deleted(Proof::Absent)),
             Ok(Lookup::Missing) => After::Over(Outcome::Gone),
             Ok(Lookup::Found(now)) => match recheck(batch, &now) {

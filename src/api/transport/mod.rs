@@ -173,9 +173,7 @@ impl Transport {
                 Kind::BrokenBody(keys.sentence(&format!("the answer is {why} after byte {read}")))
             }
             Lost::NoConnectionInTime => timed_out(MAX_CONNECT.min(self.limit)),
-            Lost::NotConnected(why) => {
-                Kind::NotConnected(keys.sentence(&self.sentence(&why)))
-            }
+            Lost::NotConnected(why) => Kind::NotConnected(keys.sentence(&self.sentence(&why))),
             Lost::NoAnswer(why) => Kind::Unreachable(keys.sentence(&self.sentence(&why))),
         }
     }

@@ -65,9 +65,9 @@ impl Matcher {
     pub(super) fn answer(&self, subject: &Subject<'_>) -> Answer {
         let batch = subject.batch;
         match self {
-            Self::Name(globs) => ask(&batch.name, Field::Name, |name| {
-                globs.iter().any(|glob| glob.matches(name))
-            }),
+            Self::Name(globs) => {
+                ask(&batch.name, Field::Name, |name| globs.iter().any(|glob| glob.matches(name)))
+            }
             Self::NameRegex(regexes) => ask(&batch.name, Field::Name, |name| {
                 regexes.iter().any(|regex| regex.matches(name))
             }),
@@ -88,9 +88,9 @@ impl Matcher {
                 Some(never_ran) => (never_ran == *wanted).into(),
                 None => Answer::Unknown(Field::LastRun),
             },
-            Self::HasResults(wanted) => ask(&batch.results_count, Field::ResultsCount, |count| {
-                (*count > 0) == *wanted
-            }),
+            Self::HasResults(wanted) => {
+                ask(&batch.results_count, Field::ResultsCount, |count| (*count > 0) == *wanted)
+            }
             Self::Searches { min, max } => ask(&batch.searches, Field::Searches, |count| {
                 min.is_none_or(|min| *count >= min) && max.is_none_or(|max| *count <= max)
             }),
@@ -277,7 +277,11 @@ fn age(time: Result<Timestamp, Field>, now: Timestamp, what: &str) -> String {
     match time {
         Ok(at) => {
             let age = now.signed_duration_since(at).to_std().unwrap_or_default();
-            let rounded = if age.as_secs() >= 172_800 { age.as_secs() / 86_400 * 86_400 } else { age.as_secs() };
+            let rounded = if age.as_secs() >= 172_800 {
+                age.as_secs() / 86_400 * 86_400
+            } else {
+                age.as_secs()
+            };
             format!("{what} {} ago", shown(Duration::from_secs(rounded)))
         }
         Err(field) => format!("{field} is missing, odd or in the future"),

@@ -316,10 +316,7 @@ mod tests {
         assert_eq!(problem(" "), BadExpression::Empty);
         assert_eq!(problem(&"a".repeat(5_000)), BadExpression::TooLong);
         assert_eq!(problem("bach.name == 'x'"), BadExpression::UnknownName("bach".into()));
-        assert_eq!(
-            problem("[1].exists(x, x == y)"),
-            BadExpression::UnknownName("y".into())
-        );
+        assert_eq!(problem("[1].exists(x, x == y)"), BadExpression::UnknownName("y".into()));
         assert!(matches!(problem("batch.name =="), BadExpression::Syntax(_)));
     }
 }

@@ -1,0 +1,8 @@
+//! emulator
+use crate::cli::Outside;
+use crate::cli::args;
+use crate::cli::args::Global;
+use crate::run::report::Exit;
+pub(super) async fn run(_c: &args::Emulator, _g: &Global, _o: &Outside) -> Exit {
+    Exit::Done
+}
