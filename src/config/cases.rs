@@ -9,7 +9,7 @@ use std::time::Duration;
 use chrono::{SecondsFormat, TimeDelta};
 use serde_json::json;
 
-use super::check::Check;
+use super::check::{Check, Told, complaint_of};
 use super::diagnose::Complaint;
 use super::duration::Span;
 use super::hide;
@@ -147,9 +147,9 @@ pub(super) fn read_all(check: &mut Check<'_, '_>, known: &Known<'_>) -> Vec<Test
             let expect = expect(check, &path, raw);
             let by = by(check, &path, raw, known);
             Some(TestCase {
-                account: account?,
+                account: account.ok()?,
                 expect: expect?,
-                by: by?,
+                by: by.ok()?,
                 place: place(check, &path),
                 batch: described?,
             })
@@ -165,20 +165,20 @@ fn place(check: &Check<'_, '_>, path: &KeyPath) -> String {
     }
 }
 
-/// `Some(None)`: none is named. `None`: the one named is wrong.
+/// The account, if one is named.
 fn account(
     check: &mut Check<'_, '_>,
     path: &KeyPath,
     raw: &RawTest,
     known: &Known<'_>,
-) -> Option<Option<AccountName>> {
-    let Some(name) = &raw.account else { return Some(None) };
+) -> Result<Option<AccountName>, Told> {
+    let Some(name) = &raw.account else { return Ok(None) };
     let parsed = AccountName::parse(name).ok().filter(|_| known.accounts.contains(&name.as_str()));
     let parsed = parsed.ok_or_else(|| {
         Complaint::error(format!("there is no account `{}`", hide::shown(name)))
             .help(near::did_you_mean(name, &known.accounts))
     });
-    check.take(&path.then("account"), parsed).map(Some)
+    check.take(&path.then("account"), parsed).ok_or(Told).map(Some)
 }
 
 fn expect(check: &mut Check<'_, '_>, path: &KeyPath, raw: &RawTest) -> Option<&'static str> {
@@ -204,8 +204,8 @@ fn by(
     path: &KeyPath,
     raw: &RawTest,
     known: &Known<'_>,
-) -> Option<Option<RuleName>> {
-    let Some(name) = &raw.by else { return Some(None) };
+) -> Result<Option<RuleName>, Told> {
+    let Some(name) = &raw.by else { return Ok(None) };
     let path = path.then("by");
     let rules: Vec<&str> = match raw.expect.as_deref() {
         Some("kept") => known.keep.clone(),
@@ -213,7 +213,7 @@ fn by(
         Some("unmatched") => {
             let complaint = Complaint::error("no rule is the cause of `unmatched`");
             check.value(&path, complaint.help("take `by` away"));
-            return None;
+            return Err(Told);
         }
         Some(_) | None => known.keep.iter().chain(&known.delete).copied().collect(),
     };
@@ -222,7 +222,7 @@ fn by(
         Complaint::error(format!("no rule `{}` can be the cause", hide::shown(name)))
             .help(near::did_you_mean(name, &rules))
     });
-    check.take(&path, parsed).map(Some)
+    check.take(&path, parsed).ok_or(Told).map(Some)
 }
 
 fn describe(
@@ -236,8 +236,8 @@ fn describe(
         None => BatchId::parse(&format!("CASE{:04}", index + 1)),
     };
     let id = id.map_err(|bad| {
-        let written = raw.id.as_deref().unwrap_or_default();
-        Complaint::error(format!("`{}`: {bad}", hide::shown(written)))
+        let help = "such as `9E867FAA`; without `id` the test has one of its own";
+        complaint_of(raw.id.as_deref().unwrap_or_default(), &bad).help(help)
     });
     let id = check.take(&path.then("id"), id);
     let age = age(check, path, raw);
@@ -248,52 +248,49 @@ fn describe(
         id: id?,
         name: text(&raw.name, ""),
         age: age?.duration(),
-        idle_for: idle_for?.map(Span::duration),
+        idle_for: idle_for.ok()?.map(Span::duration),
         status: text(&raw.status, "idle"),
         schedule_type: text(&raw.schedule_type, "manual"),
         priority: text(&raw.priority, "normal"),
         enabled: raw.enabled.unwrap_or(true),
         destinations: raw.destinations.clone().unwrap_or_default(),
         searches: raw.searches.unwrap_or(1),
-        results_count: raw.results_count.unwrap_or(u64::from(!never_ran)),
+        results_count: raw.results_count.unwrap_or_else(|| u64::from(!never_ran)),
     })
 }
 
 fn age(check: &mut Check<'_, '_>, path: &KeyPath, raw: &RawTestBatch) -> Option<Span> {
-    let key = path.then("age");
-    match &raw.age {
-        Some(text) => check.span(&key, text),
-        None => {
-            if !check.layered.is_damaged(path) {
-                let complaint = Complaint::error("the test's batch has no age");
-                check.value(path, complaint.help("add `age`, such as `age = \"8d\"`"));
-            }
-            None
-        }
+    if let Some(text) = &raw.age {
+        return check.span(&path.then("age"), text);
     }
+    if !check.layered.is_damaged(path) {
+        let complaint = Complaint::error("the test's batch has no age");
+        check.value(path, complaint.help("add `age`, such as `age = \"8d\"`"));
+    }
+    None
 }
 
-/// Time since the last run: `Some(None)` for a batch that never ran.
+/// Time since the last run, if it ever ran.
 fn idle_for(
     check: &mut Check<'_, '_>,
     path: &KeyPath,
     raw: &RawTestBatch,
     age: Option<Span>,
-) -> Option<Option<Span>> {
+) -> Result<Option<Span>, Told> {
     let key = path.then("idle_for");
     let Some(text) = &raw.idle_for else {
-        return if raw.never_run == Some(true) { Some(None) } else { age.map(Some) };
+        return if raw.never_run == Some(true) { Ok(None) } else { age.ok_or(Told).map(Some) };
     };
-    let idle_for = check.span(&key, text)?;
+    let idle_for = check.span(&key, text).ok_or(Told)?;
     if raw.never_run == Some(true) {
         let complaint = Complaint::error("a batch that never ran has no last run");
         check.value(&key, complaint.help("take `idle_for` or `never_run` away"));
-        return None;
+        return Err(Told);
     }
     if age.is_some_and(|age| idle_for > age) {
         let complaint = Complaint::error("the batch ran before it was created");
         check.value(&key, complaint.help("`idle_for` is at most `age`"));
-        return None;
+        return Err(Told);
     }
-    Some(Some(idle_for))
+    Ok(Some(idle_for))
 }

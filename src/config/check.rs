@@ -20,6 +20,10 @@ pub(super) struct Check<'a, 's> {
     problems: &'a mut Problems<'s>,
 }
 
+/// What an optional value is that was wrong: the mistake has been told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Told;
+
 /// A duration, or `"off"`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum SpanOrOff {
@@ -40,6 +44,11 @@ impl<'a, 's> Check<'a, 's> {
     /// Tells that a key, or the name of a table, is wrong.
     pub(super) fn key(&mut self, path: &KeyPath, what: Complaint) {
         self.problems.at(&self.layered.places, path, Half::Key, what);
+    }
+
+    /// Whether anything is wrong so far.
+    pub(super) fn has_errors(&self) -> bool {
+        self.problems.has_errors()
     }
 
     /// The files, for naming places in them.
@@ -153,8 +162,13 @@ impl<'a, 's> Check<'a, 's> {
 /// An error of another module as a complaint, with what was written.
 pub(super) fn complaint_of(text: &str, error: &dyn std::error::Error) -> Complaint {
     let said = error.to_string();
-    if said.contains(text) && hide::has_key_material(text) {
+    if hide::has_key_material(text) {
         return Complaint::error("this cannot be read");
     }
-    Complaint::error(format!("`{}`: {}", hide::shown(text), crate::batch::escaped(&said)))
+    let said = crate::batch::escaped(&said);
+    let shown = hide::shown(text);
+    if said.contains(&*shown) {
+        return Complaint::error(said);
+    }
+    Complaint::error(format!("`{shown}`: {said}"))
 }

@@ -1,6 +1,6 @@
 //! Diagnostics: what is wrong with the file, where, and what to write instead.
 //!
-//! [`Problems`] collects them while the file is read, so that all mistakes are told at once; they
+//! `Problems` collects them while the file is read, so that all mistakes are told at once; they
 //! are shown as rustc shows its own, or as JSON.
 //! Invariant: no secret of the file is in a diagnostic or in a rendering of one (`hide`).
 
@@ -212,7 +212,8 @@ impl<'s> Problems<'s> {
             }
             Some(Origin::Variable(name)) => self.at_variable(name, what),
             None => {
-                self.add(Diagnostic { path: Some(path.to_string()), ..what.nowhere() });
+                let file = self.sources.names().next().map(str::to_owned);
+                self.add(Diagnostic { file, path: Some(path.to_string()), ..what.nowhere() });
             }
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn read_all(main: &Path) -> (Sources, Vec<Diagnostic>) {
     let mut paths = vec![main.to_owned()];
     match drop_ins(main) {
         Ok(found) => paths.extend(found),
-        Err(fault) => faults.push(fault),
+        Err(fault) => faults.push(*fault),
     }
     for path in paths {
         match read(&path) {
@@ -41,9 +41,9 @@ pub(super) fn shown(path: &Path) -> String {
 }
 
 /// The drop-ins, by name. Hidden files are none: a mounted `ConfigMap` keeps its parts in such.
-fn drop_ins(main: &Path) -> Result<Vec<PathBuf>, Diagnostic> {
+fn drop_ins(main: &Path) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
     let folder = main.parent().unwrap_or_else(|| Path::new("")).join(DROP_INS);
-    let listed = listing(&folder).map_err(|fault| fault.about_file(&shown(&folder)))?;
+    let listed = listing(&folder).map_err(|fault| Box::new(fault.about_file(&shown(&folder))))?;
     let mut found: Vec<_> = listed.into_iter().filter(|path| is_drop_in(path)).collect();
     found.sort();
     Ok(found)

@@ -64,7 +64,7 @@ pub(super) fn lines(text: &str) -> Vec<(&str, bool)> {
         .map(|line| {
             let line = line.strip_suffix('\r').unwrap_or(line);
             let secret = carry.covers(line) || is_secret_line(line);
-            carry = carry.after(line, secret);
+            carry = if secret { carry.after_secret(line) } else { Carry::Nothing };
             (line, secret)
         })
         .collect()
@@ -89,12 +89,9 @@ impl Carry {
         }
     }
 
-    fn after(self, line: &str, secret: bool) -> Self {
+    fn after_secret(self, line: &str) -> Self {
         if let Self::Text(end) = self {
             return if line.contains(end) { Self::Perhaps } else { self };
-        }
-        if !secret {
-            return Self::Nothing;
         }
         let opened = ["\"\"\"", "'''"].into_iter().find(|q| line.matches(q).count() % 2 == 1);
         opened.map_or(Self::Perhaps, Self::Text)
@@ -153,13 +150,13 @@ mod tests {
         for line in [
             r#"api_key = "short""#,
             r#"api_key "short""#,
-            r#"api_key: short"#,
+            "api_key: short",
             r#"API_KEY = "short"#,
             r#""api_key" = "short""#,
             r#"accounts.main = { product = "serpwow", api_key = "short" }"#,
             r#"apikey="short""#,
             r#"webhook_token = "short""#,
-            r#"db_password = 'short'"#,
+            "db_password = 'short'",
             r#"base_url = "https://user:short@api.serpwow.com""#,
             r#"base_url = "https://short@api.serpwow.com""#,
             r#"base_url = "https://api.serpwow.com/live?api_key=short""#,
@@ -178,7 +175,7 @@ mod tests {
             r#"api_key_env = "SERPWOW_KEY""#,
             r#"name = "secret-*""#,
             r#"base_url = "https://api.serpwow.com/live""#,
-            r#"name_regex = '.+_[0-9a-f]{8}-[0-9a-f]{4}'"#,
+            "name_regex = '.+_[0-9a-f]{8}-[0-9a-f]{4}'",
             "older_than = \"7d\"",
         ] {
             assert!(!lines(line)[0].1, "{line}");

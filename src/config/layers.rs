@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
 
 use config::{Config, ConfigError, Source, Value, ValueKind};
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::diagnose::{Complaint, Half, Problems};
@@ -61,7 +62,7 @@ pub(super) fn merge(
         refuse_rules_in_two_files(&mut sheet, &layered.places, problems);
         let tests = take_tests(&mut sheet, &mut layered.places, layered.raw.test.len());
         layered.raw.test.extend(tests);
-        note(strict::places(&sheet), &mut layered, problems);
+        note(&strict::places(&sheet), &mut layered, problems);
         builder = builder.add_source(Layer(table(sheet.tree)));
     }
     let mut tests = std::mem::take(&mut layered.raw.test);
@@ -69,7 +70,7 @@ pub(super) fn merge(
     for (path, name, value) in overrides::read(env, &layered, problems) {
         let mut places = Places::default();
         places.set(path.clone(), Origin::Variable(name));
-        note(places, &mut layered, problems);
+        note(&places, &mut layered, problems);
         builder = builder.add_source(Layer(nested(path.steps(), scalar(value))));
     }
     let merged = builder.build()?;
@@ -83,7 +84,7 @@ pub(super) fn merge(
 fn refuse_rules_in_two_files(sheet: &mut Sheet<'_>, known: &Places, problems: &mut Problems<'_>) {
     let here = strict::places(sheet);
     for kind in ["keep", "delete"] {
-        let Some(DeValue::Table(rules)) = sheet.tree.get_mut(kind).map(|v| v.get_mut()) else {
+        let Some(DeValue::Table(rules)) = sheet.tree.get_mut(kind).map(Spanned::get_mut) else {
             continue;
         };
         let names: Vec<_> = rules.keys().map(|name| name.get_ref().to_string()).collect();
@@ -119,7 +120,7 @@ fn take_tests(sheet: &mut Sheet<'_>, places: &mut Places, already: usize) -> Vec
 }
 
 /// Notes where the keys of a layer stand, and which of them replace another.
-fn note(here: Places, layered: &mut Layered, problems: &Problems<'_>) {
+fn note(here: &Places, layered: &mut Layered, problems: &Problems<'_>) {
     let say = |origin: &Origin| match origin {
         Origin::File(place) => problems.sources().file_and_line(place),
         Origin::Variable(name) => name.clone(),

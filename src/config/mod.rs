@@ -239,7 +239,9 @@ pub fn load(request: &Request) -> Result<Config, Box<Rejected>> {
     let file = request.file();
     let (sources, faults) = files::read_all(&file);
     let mut problems = Problems::new(&sources);
-    faults.into_iter().for_each(|fault| problems.add(fault));
+    for fault in faults {
+        problems.add(fault);
+    }
     let read = read(&file, request, &mut problems);
     let rejected = problems.has_errors();
     let diagnostics = problems.into_sorted();

@@ -16,6 +16,7 @@ use super::hide;
 use super::layers::Layered;
 use super::near;
 use super::place::{KeyPath, Step};
+use super::rules;
 use super::strict::{self, Mistake};
 
 /// What a name must begin with to be an override.
@@ -59,6 +60,11 @@ fn read_one<'e>(
     let name = name.ok_or_else(not_text)?;
     let value = value.ok_or_else(not_text)?;
     let keys = name.strip_prefix(PREFIX).unwrap_or_default().to_lowercase();
+    if keys.split("__").any(str::is_empty) {
+        return Err(Complaint::error("it names no key").help(format!(
+            "write the key's tables and its name, such as {PREFIX}SWEEP__LOOKAHEAD"
+        )));
+    }
     let path: KeyPath = keys.split("__").map(Step::from).collect();
     refuse_new_names(&path, layered)?;
     if value.is_empty() {
@@ -120,7 +126,7 @@ fn try_at(path: &KeyPath, value: &DeValue<'_>) -> Option<Mistake> {
 /// An unknown name, if that is what is wrong.
 fn complain_of_name(path: &KeyPath, mistake: &Mistake) -> Option<Complaint> {
     let key = mistake.path.last_key().unwrap_or_default();
-    let known = strict::unknown_key(key, &mistake.text)?;
+    let known = rules::keys_of_kind(&mistake.path, strict::unknown_key(key, &mistake.text)?);
     let variables: Vec<_> = known.iter().map(String::as_str).collect();
     let complaint = strict::complain_of_unknown(key, &known);
     let before: Vec<_> = path
@@ -150,9 +156,11 @@ fn complain_of_value(path: &KeyPath, mistake: &Mistake) -> Complaint {
             .help("tables and lists are written in the file");
     }
     if mistake.path.steps().len() < path.steps().len() {
-        return Complaint::error(format!("`{}` has no keys beneath it", mistake.path));
+        return Complaint::error(format!("`{}` has no keys beneath it", mistake.path))
+            .help("take the last part of the name away");
     }
     let key = path.last_key().unwrap_or_default();
     let (wanted, _) = strict::wanted(key, expected);
     Complaint::error(format!("`{path}` takes {wanted}, and its value is none"))
+        .help("the value is typed as in the file; a text needs no quotes here")
 }

@@ -75,21 +75,23 @@ impl FromIterator<Step> for KeyPath {
 /// As TOML writes a dotted key: `delete.temporary.name[0]`.
 impl fmt::Display for KeyPath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
         for (at, step) in self.0.iter().enumerate() {
             match step {
                 Step::Index(index) => write!(f, "[{index}]")?,
-                Step::Key(key) => {
-                    let dot = if at == 0 { "" } else { "." };
-                    let shown = hide::shown(key);
-                    let quoted = key.is_empty() || !key.chars().all(bare);
-                    let quote = if quoted { "\"" } else { "" };
-                    write!(f, "{dot}{quote}{shown}{quote}")?;
-                }
+                Step::Key(key) if at == 0 => f.write_str(&quoted(key))?,
+                Step::Key(key) => write!(f, ".{}", quoted(key))?,
             }
         }
         Ok(())
     }
+}
+
+/// A key as TOML writes it: in quotes unless it is plain.
+fn quoted(key: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    let shown = hide::shown(key);
+    let is_plain = !key.is_empty() && key.chars().all(plain);
+    if is_plain { shown.into_owned() } else { format!("\"{shown}\"") }
 }
 
 /// Where a key and its value stand in a file.

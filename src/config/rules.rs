@@ -12,7 +12,7 @@ use super::diagnose::{Complaint, Problems, Sources};
 use super::hide;
 use super::layers::Layered;
 use super::near;
-use super::place::KeyPath;
+use super::place::{KeyPath, Step};
 use super::raw::{OneOrMany, RawRule};
 use crate::batch::{BatchId, RuleName, Undelivered, word};
 use crate::policy::{Counts, DeleteRule, Glob, GroupBy, KeepRule, Matcher, When, WholeRegex};
@@ -20,8 +20,29 @@ use crate::policy::{Counts, DeleteRule, Glob, GroupBy, KeepRule, Matcher, When, 
 /// Schedule types that the vendor has (contract §2.2). The list is open.
 const SCHEDULE_TYPES: [&str; 6] = ["manual", "minutes", "daily", "weekly", "monthly", "yearly"];
 
+const REGEX_HELP: &str =
+    "regular expressions are those of Rust's `regex`; single quotes keep the backslashes";
+
 /// Priorities that the vendor has (contract §2.2). The list is open.
 const PRIORITIES: [&str; 5] = ["highest", "high", "normal", "low", "lowest"];
+
+/// Keys that only keep rules have.
+const OF_KEEP: [&str; 8] =
+    ["group_by", "last", "daily", "weekly", "monthly", "yearly", "within", "may_be_empty"];
+
+/// Keys that only delete rules have.
+const OF_DELETE: [&str; 3] = ["match_all", "any_age", "force_failed_webhooks"];
+
+/// Of all keys of rules, those of the kind of rule that the path is in.
+pub(super) fn keys_of_kind(path: &KeyPath, mut keys: Vec<String>) -> Vec<String> {
+    let others: &[&str] = match path.steps() {
+        [Step::Key(kind), _, _] if kind == "keep" => &OF_DELETE,
+        [Step::Key(kind), _, _] if kind == "delete" => &OF_KEEP,
+        _ => &[],
+    };
+    keys.retain(|key| !others.contains(&key.as_str()));
+    keys
+}
 
 /// Reads every rule, to tell what is wrong with it.
 pub(super) fn judge_all(check: &mut Check<'_, '_>) {
@@ -74,7 +95,7 @@ fn serves(check: &mut Check<'_, '_>, path: &KeyPath, raw: &RawRule) {
 /// An account that no delete rule serves is listed and never cleaned.
 fn warn_of_idle_accounts(check: &mut Check<'_, '_>) {
     let layered = check.layered;
-    if layered.is_damaged(&KeyPath::default()) {
+    if layered.is_damaged(&KeyPath::default()) || check.has_errors() {
         return;
     }
     for name in layered.raw.accounts.keys() {
@@ -93,16 +114,9 @@ fn warn_of_idle_accounts(check: &mut Check<'_, '_>) {
 /// Reads a keep rule.
 fn keep(check: &mut Check<'_, '_>, name: &RuleName, raw: &RawRule) -> Option<KeepRule> {
     let path = KeyPath::of(["keep", name.as_str()]);
-    refuse_foreign_keys(
-        check,
-        &path,
-        "delete",
-        &[
-            ("match_all", raw.match_all.is_some()),
-            ("any_age", raw.any_age.is_some()),
-            ("force_failed_webhooks", raw.force_failed_webhooks.is_some()),
-        ],
-    );
+    let given = [raw.match_all, raw.any_age, raw.force_failed_webhooks].map(|key| key.is_some());
+    let foreign = OF_DELETE.into_iter().zip(given);
+    refuse_foreign_keys(check, &path, foreign, "a keep rule deletes nothing");
     let matchers = matchers(check, &path, raw);
     let counts = counts(check, &path, raw);
     let (matchers, counts) = (matchers?, counts?);
@@ -120,21 +134,19 @@ fn keep(check: &mut Check<'_, '_>, name: &RuleName, raw: &RawRule) -> Option<Kee
 /// Reads a delete rule.
 fn delete(check: &mut Check<'_, '_>, name: &RuleName, raw: &RawRule) -> Option<DeleteRule> {
     let path = KeyPath::of(["delete", name.as_str()]);
-    refuse_foreign_keys(
-        check,
-        &path,
-        "keep",
-        &[
-            ("group_by", raw.group_by.is_some()),
-            ("last", raw.last.is_some()),
-            ("daily", raw.daily.is_some()),
-            ("weekly", raw.weekly.is_some()),
-            ("monthly", raw.monthly.is_some()),
-            ("yearly", raw.yearly.is_some()),
-            ("within", raw.within.is_some()),
-            ("may_be_empty", raw.may_be_empty.is_some()),
-        ],
-    );
+    let given = [
+        raw.group_by.is_some(),
+        raw.last.is_some(),
+        raw.daily.is_some(),
+        raw.weekly.is_some(),
+        raw.monthly.is_some(),
+        raw.yearly.is_some(),
+        raw.within.is_some(),
+        raw.may_be_empty.is_some(),
+    ];
+    let foreign = OF_KEEP.into_iter().zip(given);
+    let help = "a delete rule only selects; what is to stay, a `[keep.…]` rule says";
+    refuse_foreign_keys(check, &path, foreign, help);
     let matchers = matchers(check, &path, raw)?;
     if !check.layered.is_damaged(&path) {
         require_selector(check, &path, raw, &matchers);
@@ -145,20 +157,17 @@ fn delete(check: &mut Check<'_, '_>, name: &RuleName, raw: &RawRule) -> Option<D
     Some(DeleteRule { name: name.clone(), matchers, undelivered })
 }
 
-/// Keys that only the other kind of rule has.
+/// Keys that only the other kind of rule has, each with whether it is given.
 fn refuse_foreign_keys(
     check: &mut Check<'_, '_>,
     path: &KeyPath,
-    owner: &str,
-    keys: &[(&str, bool)],
+    keys: impl Iterator<Item = (&'static str, bool)>,
+    help: &str,
 ) {
-    for (key, _) in keys.iter().filter(|(_, given)| *given) {
+    let owner = if path.starts_with(&KeyPath::of(["keep"])) { "delete" } else { "keep" };
+    for (key, _) in keys.filter(|(_, given)| *given) {
         let message = format!("`{key}` is a key of {owner} rules");
-        let help = match owner {
-            "keep" => "a delete rule only selects; what is to stay, a `[keep.…]` rule says",
-            _ => "a keep rule deletes nothing; take the key away",
-        };
-        check.key(&path.then(*key), Complaint::error(message).help(help));
+        check.key(&path.then(key), Complaint::error(message).help(help));
     }
 }
 
@@ -168,31 +177,46 @@ fn require_selector(check: &mut Check<'_, '_>, path: &KeyPath, raw: &RawRule, ha
         return;
     }
     let rule = path.last_key().unwrap_or_default();
-    let everything = [("name", &raw.name), ("name_regex", &raw.name_regex)]
-        .into_iter()
-        .find(|(_, texts)| texts.is_some());
     let help = "add a selector, such as `name = \"tmp-*\"`; to mean every batch, write \
                 `match_all = true`";
-    match everything {
-        Some((key, _)) => {
-            let message = format!("the rule `{rule}` matches everything: this is no selector");
-            check.value(&path.then(key), Complaint::error(message).help(help));
+    let Some((key, index)) = has.iter().find_map(matches_everything) else {
+        let message = format!("the rule `{rule}` has no selector: it would take any batch");
+        return check.key(path, Complaint::error(message).help(help));
+    };
+    let message = format!("this is no selector: the rule `{rule}` would take any batch");
+    let place = check.element(&path.then(key), index);
+    check.value(&place, Complaint::error(message).help(help));
+}
+
+/// The element of a list of names that matches everything, and so makes the list do. A pattern that
+/// also matches nothing at all (`a*`) is a slip for one that must match something.
+fn matches_everything(matcher: &Matcher) -> Option<(&'static str, usize)> {
+    match matcher {
+        Matcher::Name(globs) => Some(("name", globs.iter().position(Glob::is_everything)?)),
+        Matcher::NameRegex(regexes) => {
+            let any = |regex: &WholeRegex| regex.is_everything() || regex.matches_empty();
+            Some(("name_regex", regexes.iter().position(any)?))
         }
-        None => {
-            let message = format!("the rule `{rule}` has no selector: it would take any batch");
-            check.key(path, Complaint::error(message).help(help));
-        }
+        Matcher::Id(_)
+        | Matcher::ScheduleType(_)
+        | Matcher::Priority(_)
+        | Matcher::Enabled(_)
+        | Matcher::Destination(_)
+        | Matcher::NeverRun(_)
+        | Matcher::HasResults(_)
+        | Matcher::Searches { .. }
+        | Matcher::OlderThan(_)
+        | Matcher::IdleFor(_)
+        | Matcher::CreatedBefore(_)
+        | Matcher::CreatedAfter(_)
+        | Matcher::When(_) => None,
     }
 }
 
-/// Whether a matcher says which batches are meant, not only how old they are. One element of a list
-/// that matches everything makes the list match everything.
+/// Whether a matcher says which batches are meant, not only how old they are.
 fn is_selector(matcher: &Matcher) -> bool {
     match matcher {
-        Matcher::Name(globs) => !globs.iter().any(Glob::is_everything),
-        Matcher::NameRegex(regexes) => {
-            !regexes.iter().any(|regex| regex.is_everything() || regex.matches_empty())
-        }
+        Matcher::Name(_) | Matcher::NameRegex(_) => matches_everything(matcher).is_none(),
         Matcher::Searches { min, max } => max.is_some() || min.is_some_and(|min| min > 0),
         Matcher::Id(_)
         | Matcher::ScheduleType(_)
@@ -281,53 +305,52 @@ fn warn_of_odd_keep(
 /// Reads one matcher after another, so that each mistake is told.
 fn matchers(check: &mut Check<'_, '_>, path: &KeyPath, raw: &RawRule) -> Option<Vec<Matcher>> {
     let mut all = Found { matchers: Vec::new(), complete: true };
-    all.add(&raw.name, |globs| list(check, path, "name", globs, glob).map(Matcher::Name));
-    all.add(&raw.name_regex, |texts| {
+    all.add(raw.name.as_ref(), |globs| list(check, path, "name", globs, glob).map(Matcher::Name));
+    all.add(raw.name_regex.as_ref(), |texts| {
         list(check, path, "name_regex", texts, regex).map(Matcher::NameRegex)
     });
-    all.add(&raw.id, |ids| list(check, path, "id", ids, id).map(Matcher::Id));
-    all.add(&raw.schedule_type, |words| {
+    all.add(raw.id.as_ref(), |ids| list(check, path, "id", ids, id).map(Matcher::Id));
+    all.add(raw.schedule_type.as_ref(), |words| {
         let path = path.then("schedule_type");
         vendor_words(check, &path, words, &SCHEDULE_TYPES).map(Matcher::ScheduleType)
     });
-    all.add(&raw.priority, |words| {
+    all.add(raw.priority.as_ref(), |words| {
         let path = path.then("priority");
         vendor_words(check, &path, words, &PRIORITIES).map(Matcher::Priority)
     });
-    all.add(&raw.enabled, |on| Some(Matcher::Enabled(*on)));
-    all.add(&raw.destination, |globs| {
+    all.add(raw.enabled.as_ref(), |on| Some(Matcher::Enabled(*on)));
+    all.add(raw.destination.as_ref(), |globs| {
         list(check, path, "destination", globs, glob).map(Matcher::Destination)
     });
-    all.add(&raw.never_run, |never| Some(Matcher::NeverRun(*never)));
-    all.add(&raw.has_results, |has| Some(Matcher::HasResults(*has)));
-    all.add(&raw.searches, |range| {
+    all.add(raw.never_run.as_ref(), |never| Some(Matcher::NeverRun(*never)));
+    all.add(raw.has_results.as_ref(), |has| Some(Matcher::HasResults(*has)));
+    all.add(raw.searches.as_ref(), |range| {
         let range = check.range(&path.then("searches"), *range)?;
         Some(Matcher::Searches { min: range.min, max: range.max })
     });
     times(check, path, raw, &mut all);
-    all.add(&raw.when, |text| {
-        let when = When::parse(text).map_err(|bad| complaint_of(text, &bad));
-        check.take(&path.then("when"), when).map(Matcher::When)
+    all.add(raw.when.as_ref(), |text| {
+        check.take(&path.then("when"), when(text)).map(Matcher::When)
     });
     all.complete.then_some(all.matchers)
 }
 
 /// The matchers of ages and dates.
 fn times(check: &mut Check<'_, '_>, path: &KeyPath, raw: &RawRule, all: &mut Found) {
-    all.add(&raw.older_than, |text| {
+    all.add(raw.older_than.as_ref(), |text| {
         let span = check.span(&path.then("older_than"), text)?;
         Some(Matcher::OlderThan(span.duration()))
     });
-    all.add(&raw.idle_for, |text| {
+    all.add(raw.idle_for.as_ref(), |text| {
         let span = check.span(&path.then("idle_for"), text)?;
         Some(Matcher::IdleFor(span.duration()))
     });
     let (mut before, mut after) = (None, None);
-    all.add(&raw.created_before, |text| {
+    all.add(raw.created_before.as_ref(), |text| {
         before = check.time(&path.then("created_before"), text);
         before.map(Matcher::CreatedBefore)
     });
-    all.add(&raw.created_after, |text| {
+    all.add(raw.created_after.as_ref(), |text| {
         after = check.time(&path.then("created_after"), text);
         after.map(Matcher::CreatedAfter)
     });
@@ -348,7 +371,7 @@ struct Found {
 }
 
 impl Found {
-    fn add<R>(&mut self, raw: &Option<R>, read: impl FnOnce(&R) -> Option<Matcher>) {
+    fn add<R>(&mut self, raw: Option<&R>, read: impl FnOnce(&R) -> Option<Matcher>) {
         let Some(raw) = raw else { return };
         match read(raw) {
             Some(matcher) => self.matchers.push(matcher),
@@ -368,11 +391,18 @@ fn list<T>(
 }
 
 fn glob(text: &str) -> Result<Glob, Complaint> {
-    Glob::parse(text).map_err(|bad| complaint_of(text, &bad))
+    let help = "`*`, `?` and `[...]` over the whole name; a `[` itself is written `[[]`";
+    Glob::parse(text).map_err(|bad| complaint_of(text, &bad).help(help))
 }
 
 fn regex(text: &str) -> Result<WholeRegex, Complaint> {
-    WholeRegex::parse(text).map_err(|bad| complaint_of(text, &bad))
+    WholeRegex::parse(text).map_err(|bad| complaint_of(text, &bad).help(REGEX_HELP))
+}
+
+fn when(text: &str) -> Result<When, Complaint> {
+    let help =
+        "a CEL expression over `batch` and `now`, such as `batch.searches_total_count > 100`";
+    When::parse(text).map_err(|bad| complaint_of(text, &bad).help(help))
 }
 
 fn group_by(text: &str) -> Result<GroupBy, Complaint> {
@@ -380,7 +410,7 @@ fn group_by(text: &str) -> Result<GroupBy, Complaint> {
         return Err(Complaint::error("an empty pattern names no group")
             .help("without `group_by` the rule's matches are one group"));
     }
-    GroupBy::parse(text).map_err(|bad| complaint_of(text, &bad))
+    GroupBy::parse(text).map_err(|bad| complaint_of(text, &bad).help(REGEX_HELP))
 }
 
 fn id(text: &str) -> Result<BatchId, Complaint> {

@@ -236,9 +236,8 @@ mod tests {
         for good in ["", "\n", "\r\n"] {
             assert_eq!(read(format!("{CANARY}{good}").as_bytes()).unwrap(), CANARY);
         }
-        let mut said = String::new();
-        for bad in [
-            "".to_owned(),
+        let rows = [
+            String::new(),
             "\n".to_owned(),
             "\r\n".to_owned(),
             " ".to_owned(),
@@ -248,13 +247,14 @@ mod tests {
             format!("{CANARY}\0"),
             format!("api_key = {CANARY}"),
             CANARY.repeat(200),
-        ] {
+        ];
+        let said = rows.map(|bad| {
             let problem = read(bad.as_bytes()).unwrap_err();
-            said += &format!("{problem}\n  help: {}\n", problem.help());
             assert!(!format!("{problem:?}{problem}").contains("C4N4RY"));
-        }
-        said += &read(&[0xff]).unwrap_err().to_string();
-        insta::assert_snapshot!(said);
+            format!("{problem}\n  help: {}\n", problem.help())
+        });
+        let not_text = read(&[0xff]).unwrap_err();
+        insta::assert_snapshot!(format!("{}{not_text}", said.concat()));
     }
 
     // fault: Y7

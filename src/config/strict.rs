@@ -7,6 +7,7 @@
 use std::ops::Range;
 
 use serde::Deserialize;
+use serde_path_to_error::Segment;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
@@ -15,6 +16,10 @@ use super::hide;
 use super::near;
 use super::place::{KeyPath, Origin, Place, Places, Step};
 use super::raw::RawConfig;
+use super::rules;
+
+/// Keys that take an instant.
+const TIMES: [&str; 2] = ["created_before", "created_after"];
 
 /// As many mistakes of one file as are told: who has more reads them after these are mended.
 const MAX_MISTAKES: usize = 50;
@@ -75,15 +80,56 @@ pub(super) struct Mistake {
 
 /// Tries a tree against the types.
 pub(super) fn first_mistake(tree: &Spanned<DeTable<'_>>) -> Option<Mistake> {
+    if let Some(path) = list_for_table(tree.get_ref()) {
+        return Some(Mistake { path, text: "invalid type: list, expected a map".to_owned() });
+    }
     let deserializer = toml::de::Deserializer::from(tree.clone());
     let error = serde_path_to_error::deserialize::<_, RawConfig>(deserializer).err()?;
-    let path = error.path().iter().filter_map(|segment| match segment {
-        serde_path_to_error::Segment::Seq { index } => Some(Step::Index(*index)),
-        serde_path_to_error::Segment::Map { key } => Some(Step::Key(key.clone())),
-        serde_path_to_error::Segment::Enum { .. } | serde_path_to_error::Segment::Unknown => None,
-    });
-    let path = path.collect();
-    Some(Mistake { path, text: error.inner().message().to_owned() })
+    let mut steps = Vec::new();
+    for segment in error.path() {
+        steps.extend(match segment {
+            Segment::Seq { index } => Some(Step::Index(*index)),
+            Segment::Map { key } => Some(Step::Key(key.clone())),
+            Segment::Enum { .. } | Segment::Unknown => None,
+        });
+        // Inside a date is only how `toml` hands it over.
+        if matches!(steps.last(), Some(Step::Key(key)) if TIMES.contains(&key.as_str())) {
+            break;
+        }
+    }
+    Some(Mistake { path: steps.into_iter().collect(), text: error.inner().message().to_owned() })
+}
+
+/// The first list in a table's place. Serde would take its elements for the table's values, in the
+/// order of the fields, which nobody means.
+fn list_for_table(tree: &DeTable<'_>) -> Option<KeyPath> {
+    let mut places = Places::default();
+    note_table(tree, &KeyPath::default(), 0, &mut places);
+    let paths = places.iter().map(|(path, _)| path);
+    let is_list = |path: &KeyPath| {
+        matches!(value_at(tree, path.steps()).map(Spanned::get_ref), Some(DeValue::Array(_)))
+    };
+    paths.filter(|path| is_table(path.steps())).find(|path| is_list(path)).cloned()
+}
+
+/// Whether the file has a table with known keys there.
+fn is_table(steps: &[Step]) -> bool {
+    let keys: Vec<&str> = steps
+        .iter()
+        .map(|step| match step {
+            Step::Key(key) => key.as_str(),
+            Step::Index(_) => "0",
+        })
+        .collect();
+    matches!(
+        keys[..],
+        ["schedule" | "guards" | "sweep"]
+            | ["accounts" | "keep" | "delete", _]
+            | ["accounts", _, "expect_batches"]
+            | ["keep" | "delete", _, "searches"]
+            | ["test", "0"]
+            | ["test", "0", "batch"]
+    )
 }
 
 /// Syntax errors, one a line: what follows the first on a line is mostly its echo.
@@ -159,7 +205,8 @@ fn take_out(tree: &mut DeTable<'_>, steps: &[Step]) {
 fn take_out_of_value(value: &mut DeValue<'_>, steps: &[Step]) {
     match (value, steps) {
         (DeValue::Table(table), steps) => take_out(table, steps),
-        (DeValue::Array(array), [Step::Index(index)]) if *index < array.len() => {
+        (DeValue::Array(array), [Step::Index(index)]) => {
+            #[expect(clippy::mem_replace_with_default, reason = "only `DeArray<'static>` has one")]
             let elements = std::mem::replace(array, DeArray::default()).into_iter().enumerate();
             *array = elements.filter(|(at, _)| at != index).map(|(_, element)| element).collect();
         }
@@ -176,6 +223,7 @@ fn take_out_of_value(value: &mut DeValue<'_>, steps: &[Step]) {
 fn complain(tree: &DeTable<'_>, path: &KeyPath, mistake: &Mistake) -> (Half, Complaint) {
     let key = path.last_key().unwrap_or_default();
     if let Some(known) = unknown_key(key, &mistake.text) {
+        let known = rules::keys_of_kind(path, known);
         return (Half::Key, complain_of_unknown(key, &known));
     }
     let found = value_at(tree, path.steps()).map_or("something else", |v| kind(v.get_ref()));
@@ -191,7 +239,8 @@ pub(super) fn unknown_key(key: &str, text: &str) -> Option<Vec<String>> {
 /// A key that is not one: near words, and where a secret belongs.
 pub(super) fn complain_of_unknown(key: &str, known: &[String]) -> Complaint {
     let known: Vec<_> = known.iter().map(String::as_str).collect();
-    if hide::is_telling(key) && known.contains(&"api_key_file") {
+    let is_of_account = known.contains(&"api_key_file");
+    if hide::is_telling(key) && (is_of_account || key.to_lowercase().contains("key")) {
         return Complaint::error("the API key does not belong in the configuration").help(
             "write it to a file of its own, mode 0400, and use `api_key_file = \"/path/to/it\"` \
              (or `api_key_env`, `api_key_credential`)",
@@ -204,11 +253,14 @@ pub(super) fn complain_of_unknown(key: &str, known: &[String]) -> Complaint {
 /// A value of the wrong type or out of range.
 pub(super) fn complain_of_value(key: &str, found: &str, text: &str) -> Complaint {
     let key = hide::shown(key);
-    let Some((problem, expected)) = text.rsplit_once(", expected ") else {
-        return Complaint::error(format!("`{key}`: {}", hide::shown(text)));
+    let (problem, expected) = match text.rsplit_once(", expected ") {
+        Some(split) => split,
+        None if TIMES.contains(&&*key) => ("", "a time such as 2026-01-31T00:00:00Z"),
+        None => return Complaint::error(format!("`{key}`: {}", hide::shown(text))),
     };
     let (wanted, help) = wanted(&key, expected);
-    let complaint = if problem.starts_with("invalid value") {
+    let right_kind = wanted.contains("number") && found == "a number";
+    let complaint = if right_kind || problem.starts_with("invalid value") {
         Complaint::error(format!("`{key}` takes {wanted}, not this {}", bare(found)))
     } else {
         Complaint::error(format!("`{key}` takes {wanted}; this is {found}"))
@@ -226,7 +278,8 @@ fn bare(found: &str) -> &str {
 
 /// What serde expected, in the words of the file, and how to write it.
 pub(super) fn wanted<'e>(key: &str, expected: &'e str) -> (&'e str, Option<&'static str>) {
-    const DURATIONS: [&str; 9] = [
+    const DIGITS: &str = "a number is written in digits, without quotes";
+    const DURATIONS: [&str; 8] = [
         "never_younger_than",
         "max_clock_skew",
         "busy_wait",
@@ -235,7 +288,6 @@ pub(super) fn wanted<'e>(key: &str, expected: &'e str) -> (&'e str, Option<&'sta
         "idle_for",
         "within",
         "age",
-        "idle_for",
     ];
     match expected {
         "a string" if DURATIONS.contains(&key) => {
@@ -243,11 +295,16 @@ pub(super) fn wanted<'e>(key: &str, expected: &'e str) -> (&'e str, Option<&'sta
         }
         "a string" => ("a text", Some("a text stands in quotes")),
         "a boolean" => ("true or false", Some("write `true` or `false`, without quotes")),
-        "u32" | "u64" => {
-            ("a whole number from 0", Some("write the number in digits, without quotes"))
+        "u32" => ("a whole number from 0 to 4294967295", Some(DIGITS)),
+        "u64" => ("a whole number from 0", Some(DIGITS)),
+        "a string, or a list of strings" => {
+            ("a text or a list of texts", Some("such as `\"tmp-*\"` or `[\"tmp-*\", \"test-*\"]`"))
         }
         "a sequence" => ("a list", Some("a list stands in brackets, such as `[\"a\", \"b\"]`")),
-        _ if expected.starts_with("struct ") || expected == "a map" => ("a table", None),
+        _ if expected.starts_with("a whole number") => (expected, Some(DIGITS)),
+        _ if expected.starts_with("struct ") || expected == "a map" => {
+            ("a table", Some("a table is `[name]` with its keys below, or `{ key = value }`"))
+        }
         _ => (expected, None),
     }
 }

@@ -81,7 +81,7 @@ fn account(keys: &str) -> String {
 // fault: F1
 #[test]
 fn mistakes_of_form_are_shown_at_their_place_with_the_right_word() {
-    insta::assert_snapshot!(said_of_each(&[
+    let said = said_of_each(&[
         ("unknown key with a near word", deletes("name = \"tmp-*\"\nolder_then = \"7d\"")),
         ("unknown key without one", with("[sweep]\ncolour = 1")),
         ("unknown table", with("[guard]\nmax_deletes = 1")),
@@ -98,6 +98,11 @@ fn mistakes_of_form_are_shown_at_their_place_with_the_right_word() {
         ("a table where a text is wanted", deletes("name = { a = 1 }\nolder_than = \"7d\"")),
         ("a text where a table is wanted", "accounts = \"main\"\n".to_owned()),
         ("a list where a table is wanted", format!("guards = []\n{LEAST}")),
+        ("a list where an account is wanted", format!("{LEAST}[accounts]\nx = [\"serpwow\"]")),
+        ("a list where a range is wanted", deletes("searches = [1, 2]\nolder_than = \"7d\"")),
+        ("a list where a batch is wanted", with("[[test]]\nbatch = [\"9E867FAA\"]")),
+        ("a list of lists", format!("test = [[]]\n{LEAST}")),
+        ("wide characters on the line", deletes("name = [\"日本\", 1]\nolder_than = \"7d\"")),
         ("a table where a list is wanted", with("[test]\nexpect = \"kept\"")),
         ("a table as a time", deletes("name = \"a\"\ncreated_before = { x = 1 }")),
         ("a key twice", format!("dry_run = true\ndry_run = false\n{LEAST}")),
@@ -108,15 +113,16 @@ fn mistakes_of_form_are_shown_at_their_place_with_the_right_word() {
         ("a date that is none", deletes("name = \"a\"\ncreated_before = 2026-02-30T00:00:00Z")),
         (
             "wide characters before it",
-            deletes("name = \"日本\"\nolder_than = \"7d\" # ü\nnmae = 1")
+            deletes("name = \"日本\"\nolder_than = \"7d\" # ü\nnmae = 1"),
         ),
         ("Windows line ends", "dry_run = maybe\r\n".to_owned()),
-    ]));
+    ]);
+    insta::assert_snapshot!(said);
 }
 
 #[test]
 fn all_mistakes_of_all_files_are_told_at_once() {
-    insta::assert_snapshot!(said(
+    let said = said(
         &[
             (
                 "config.toml",
@@ -127,19 +133,20 @@ fn all_mistakes_of_all_files_are_told_at_once() {
             ("conf.d/10-more.toml", "[delete.y]\nnever_run = \"yes\"\nidle_for = \"1w\"\n"),
         ],
         &[("BATCHSWEEP__SWEEP__LOOKAHEAD", "many")],
-    ));
+    );
+    insta::assert_snapshot!(said);
 }
 
 // fault: F2
 #[test]
 fn rules_that_could_delete_more_than_meant_are_refused() {
-    insta::assert_snapshot!(said_of_each(&[
+    let said = said_of_each(&[
         ("no keys", deletes("")),
         ("no selector", deletes("older_than = \"7d\"")),
         ("no bound", deletes("name = \"tmp-*\"")),
         (
             "a bound from the wrong side",
-            deletes("name = \"a\"\ncreated_after = 2026-01-01T00:00:00Z")
+            deletes("name = \"a\"\ncreated_after = 2026-01-01T00:00:00Z"),
         ),
         ("everything", deletes("name = \"*\"\nolder_than = \"7d\"")),
         ("everything in a list", deletes("name = [\"tmp-*\", \"*\"]\nolder_than = \"7d\"")),
@@ -162,17 +169,17 @@ fn rules_that_could_delete_more_than_meant_are_refused() {
             "dates that cross",
             deletes(
                 "name = \"a\"\ncreated_before = 2026-01-01T00:00:00Z\ncreated_after = 2026-02-01T00:00:00Z",
-            )
+            ),
         ),
         ("a range without ends", deletes("searches = {}\nolder_than = \"7d\"")),
         ("a range upside down", deletes("searches = { min = 5, max = 1 }\nolder_than = \"7d\"")),
         (
             "keys of keep rules",
-            deletes("name = \"a\"\nolder_than = \"7d\"\nlast = 3\nmay_be_empty = true")
+            deletes("name = \"a\"\nolder_than = \"7d\"\nlast = 3\nmay_be_empty = true"),
         ),
         (
             "keys of delete rules",
-            with("[keep.k]\nname = \"a\"\nmatch_all = false\nforce_failed_webhooks = true")
+            with("[keep.k]\nname = \"a\"\nmatch_all = false\nforce_failed_webhooks = true"),
         ),
         ("a count of zero", with("[keep.k]\nname = \"a\"\nlast = 0")),
         ("a keep rule of everything", with("[keep.k]")),
@@ -183,10 +190,11 @@ fn rules_that_could_delete_more_than_meant_are_refused() {
         ("no account", deletes("name = \"a\"\nolder_than = \"7d\"\naccounts = []")),
         (
             "a word that may be new",
-            deletes("schedule_type = [\"dayly\"]\npriority = \"urgent\"\nidle_for = \"7d\"")
+            deletes("schedule_type = [\"dayly\"]\npriority = \"urgent\"\nidle_for = \"7d\""),
         ),
         ("no delete rule", "[accounts.main]\nproduct = \"serpwow\"\n".to_owned()),
-    ]));
+    ]);
+    insta::assert_snapshot!(said);
 }
 
 #[test]
@@ -212,24 +220,24 @@ fn who_means_everything_says_so() {
 #[test]
 fn accounts_are_refused_where_the_key_could_go_astray() {
     let url = |url: &str| account(&format!("product = \"serpwow\"\nbase_url = \"{url}\""));
-    insta::assert_snapshot!(said_of_each(&[
+    let said = said_of_each(&[
         ("none", "[delete.old]\nname = \"a\"\nolder_than = \"7d\"\n".to_owned()),
         ("no product", account("api_key_file = \"k\"")),
         ("a slip in the product", account("product = \"serpwo\"")),
         ("another product", account("product = \"google\"")),
         (
             "two key sources",
-            account("product = \"serpwow\"\napi_key_file = \"k\"\napi_key_env = \"K\"")
+            account("product = \"serpwow\"\napi_key_file = \"k\"\napi_key_env = \"K\""),
         ),
         ("the key in the file", account(&format!("product = \"serpwow\"\napi_key = \"{CANARY}\""))),
         (
             "the key as its variable",
-            account(&format!("product = \"serpwow\"\napi_key_env = \"{CANARY}\""))
+            account(&format!("product = \"serpwow\"\napi_key_env = \"{CANARY}\"")),
         ),
         ("a variable that is none", account("product = \"serpwow\"\napi_key_env = \"a-b\"")),
         (
             "a credential that is none",
-            account("product = \"serpwow\"\napi_key_credential = \"../key\"")
+            account("product = \"serpwow\"\napi_key_credential = \"../key\""),
         ),
         ("plain http", url("http://api.serpwow.com/live")),
         ("plain http that looks local", url("http://127.0.0.1.example.com/live")),
@@ -242,10 +250,11 @@ fn accounts_are_refused_where_the_key_could_go_astray() {
         ("a bad name", account("product = \"serpwow\"").replace("main", "Main_1")),
         (
             "a range upside down",
-            account("product = \"serpwow\"\nexpect_batches = { min = 9, max = 1 }")
+            account("product = \"serpwow\"\nexpect_batches = { min = 9, max = 1 }"),
         ),
-        ("twins", with("[accounts.other]\nproduct = \"serpwow\""),),
-    ]));
+        ("twins", with("[accounts.other]\nproduct = \"serpwow\"")),
+    ]);
+    insta::assert_snapshot!(said);
 }
 
 #[test]
@@ -266,7 +275,7 @@ fn plain_http_goes_to_this_machine_only_and_a_slash_at_the_end_is_nothing() {
 // fault: F3
 #[test]
 fn settings_out_of_range_are_refused() {
-    insta::assert_snapshot!(said_of_each(&[
+    let said = said_of_each(&[
         ("percent", with("[guards]\nmax_delete_percent = 101")),
         ("another word than off", with("[guards]\nmax_deletes = \"none\"")),
         ("a bad duration", with("[guards]\nnever_younger_than = \"24\"")),
@@ -279,7 +288,8 @@ fn settings_out_of_range_are_refused() {
         ("busy_wait off", with("[sweep]\nbusy_wait = \"off\"")),
         ("a zone", with("[schedule]\ntimezone = \"Europe/Pariss\"")),
         ("no zone", with("[schedule]\ntimezone = \"here\"")),
-    ]));
+    ]);
+    insta::assert_snapshot!(said);
 }
 
 #[test]
@@ -310,7 +320,7 @@ fn zero_means_zero_and_off_means_off() {
 #[test]
 fn cases_that_cannot_be_are_refused() {
     let case = |text: &str| with(&format!("[keep.k]\nname = \"k-*\"\n[[test]]\n{text}"));
-    insta::assert_snapshot!(said_of_each(&[
+    let said = said_of_each(&[
         ("nothing", case("")),
         ("no age", case("batch = { name = \"a\" }\nexpect = \"delete\"")),
         ("a verdict", case("batch = { age = \"8d\" }\nexpect = \"deleted\"")),
@@ -318,7 +328,7 @@ fn cases_that_cannot_be_are_refused() {
         ("a rule", case("batch = { age = \"8d\" }\nexpect = \"delete\"\nby = \"odl\"")),
         (
             "a rule of the other kind",
-            case("batch = { age = \"8d\" }\nexpect = \"kept\"\nby = \"old\"")
+            case("batch = { age = \"8d\" }\nexpect = \"kept\"\nby = \"old\""),
         ),
         ("a rule for none", case("batch = { age = \"8d\" }\nexpect = \"unmatched\"\nby = \"old\"")),
         ("an account", case("account = \"min\"\nbatch = { age = \"8d\" }\nexpect = \"delete\"")),
@@ -327,11 +337,12 @@ fn cases_that_cannot_be_are_refused() {
         (
             "never ran",
             case(
-                "batch = { age = \"8d\", idle_for = \"1d\", never_run = true }\nexpect = \"delete\""
-            )
+                "batch = { age = \"8d\", idle_for = \"1d\", never_run = true }\nexpect = \"delete\"",
+            ),
         ),
         ("a key", case("batch = { age = \"8d\", state = \"idle\" }\nexpect = \"delete\"")),
-    ]));
+    ]);
+    insta::assert_snapshot!(said);
 }
 
 #[test]
@@ -353,7 +364,8 @@ fn a_case_is_idle_manual_enabled_and_ran_when_it_was_made() {
     assert_eq!(batch.schedule_type, Fact::Known("manual".into()));
     assert_eq!((ran.expect, ran.by.as_ref().unwrap().as_str()), ("delete", "old"));
     assert!(ran.place.ends_with("config.toml:6"), "{}", ran.place);
-    insta::assert_snapshot!(batch.raw, @"");
+    let record: serde_json::Value = serde_json::from_str(&batch.raw).unwrap();
+    insta::assert_json_snapshot!(record);
     let batch = never.batch_at(now);
     assert_eq!(batch.never_ran(), Some(true));
     assert!(!batch.raw.contains("last_run"));
@@ -410,25 +422,47 @@ fn drop_ins_add_up_and_replace_scalars_and_say_so() {
 }
 
 #[test]
+fn layering_changes_nothing_of_a_single_file() {
+    let every_type = with(
+        "[guards]\nmax_deletes = 0x1F\nmax_delete_percent = \"off\"\n\
+         [sweep]\nrequests_per_second = 1_000\nlookahead = +4\n\
+         [keep.\"a.b\"]\nsearches = { min = 9223372036854775807 }\n[keep.Empty]\n\
+         [delete.x]\nname = [\"a\", \"1\", \"true\"]\nid = \"007\"\nenabled = false\n\
+         created_before = 2026-01-01T00:00:00.5+01:00\ncreated_after = \"1e5\"\n\
+         [[test]]\nbatch = { age = \"1d\", destinations = [\"1\"] }",
+    );
+    for text in [SAMPLE, LEAST, "", &every_type] {
+        let mut sources = Sources::default();
+        sources.add(diagnose::Source { name: "a".to_owned(), text: text.to_owned() });
+        let mut problems = Problems::new(&sources);
+        let sheet = strict::read(0, text, &mut problems).unwrap();
+        let alone = strict::typed(sheet.tree.clone()).unwrap();
+        let layered = layers::merge(vec![sheet], &Environment::default(), &mut problems).unwrap();
+        assert_eq!(layered.raw, alone);
+        assert!(!problems.has_errors());
+    }
+}
+
+#[test]
 fn a_rule_in_two_files_is_refused_with_both_places() {
-    insta::assert_snapshot!(said(
+    let said = said(
         &[
             ("config.toml", LEAST),
             (
                 "conf.d/a.toml",
-                "[delete.old]\nname = \"b\"\nolder_than = \"1d\"\n[keep]\nold.name = \"c\"\n"
+                "[delete.old]\nname = \"b\"\nolder_than = \"1d\"\n[keep]\nold.name = \"c\"\n",
             ),
             ("conf.d/b.toml", "keep = { old = { name = \"c\" } }\n"),
         ],
         &[],
-    ));
+    );
+    insta::assert_snapshot!(said);
 }
 
 #[test]
 fn variables_are_typed_as_strictly_as_the_file() {
     let with_env = |name: &str, value: &str| said(&[("config.toml", LEAST)], &[(name, value)]);
-    let mut all = String::new();
-    for (name, value) in [
+    let rows = [
         ("BATCHSWEEP__GUARDS__MAX_DELETES", "10"),
         ("BATCHSWEEP__GUARDS__MAX_DELETES", "\"10\""),
         ("BATCHSWEEP__GUARDS__MAX_DELETES", "ten"),
@@ -453,10 +487,12 @@ fn variables_are_typed_as_strictly_as_the_file() {
         ("BATCHSWEEP__ACCOUNTS__MAIN__API_KEY", CANARY),
         ("BATCHSWEEP__ACCOUNTS__MAIN__API_KEY_ENV", CANARY),
         ("BATCHSWEEP__DRY_RUN", CANARY),
-    ] {
+    ];
+    let all = rows.map(|(name, value)| {
         let shown = if value == CANARY { "(canary)" } else { value };
-        all += &format!("=== {name}={shown}\n{}\n", with_env(name, value));
-    }
+        format!("=== {name}={shown}\n{}\n", with_env(name, value))
+    });
+    let all = all.concat();
     assert!(!all.contains(CANARY));
     insta::assert_snapshot!(all);
 }
@@ -479,7 +515,7 @@ fn a_variable_sets_a_scalar_of_its_type() {
     assert!(!config.dry_run);
     assert_eq!(account.limits.max_deletes, guards::Limit::At(7));
     assert_eq!(account.limits.expect_batches.unwrap().min, Some(1));
-    assert_eq!(account.api.request_timeout, Duration::from_secs(60));
+    assert_eq!(account.api.request_timeout, Duration::from_mins(1));
     let rule = &account.rules.delete.values().next().unwrap();
     assert_eq!(rule.older_than.as_ref().unwrap().0, "3d");
     assert_eq!(rule.name.as_ref().unwrap().0, ["1*"]);
@@ -687,18 +723,17 @@ fn the_sample_states_each_default_and_no_other() {
 #[test]
 fn the_sample_means_the_same_with_its_defaults_written_out() {
     let defaults = defaults::all();
-    let written: String = SAMPLE
-        .lines()
-        .map(|line| {
-            let stated = line.strip_prefix("# ").filter(|line| {
-                defaults.iter().any(|(path, value)| {
-                    let key = path.rsplit('.').next().unwrap();
-                    *line == format!("{key} = {value}")
-                })
-            });
-            format!("{}\n", stated.unwrap_or(line))
+    let is_default = |line: &str| {
+        defaults.iter().any(|(path, value)| {
+            let key = path.rsplit('.').next().unwrap();
+            line == format!("{key} = {value}")
         })
-        .collect();
+    };
+    let lines = SAMPLE.lines().map(|line| {
+        let stated = line.strip_prefix("# ").filter(|line| is_default(line));
+        stated.unwrap_or(line)
+    });
+    let written = lines.collect::<Vec<_>>().join("\n");
     assert_ne!(written, SAMPLE);
     let (plain, written) = (good(SAMPLE), good(&written));
     assert_eq!(plain.hash, written.hash);
@@ -719,8 +754,8 @@ fn a_hundred_thousand_brackets_are_a_mistake_and_no_crash() {
 
 #[test]
 fn a_file_of_mistakes_is_told_up_to_a_limit() {
-    let text: String = (0..500).map(|n| format!("x{n} = 1\n")).collect();
-    let rejected = load_text(&text).unwrap_err();
+    let lines: Vec<_> = (0..500).map(|n| format!("x{n} = 1\n")).collect();
+    let rejected = load_text(&lines.concat()).unwrap_err();
     assert_eq!(rejected.errors(), 51);
 }
 
@@ -729,7 +764,7 @@ proptest! {
 
     #[test]
     fn no_text_makes_loading_panic(text in "[\\[\\]a-z=\"'.{}#,0-9 \n\\\\é\u{0}\u{1b}]{0,60}") {
-        let _ = load_text(&text).map_err(|rejected| rejected.render(Colour::Never));
+        drop(load_text(&text).map_err(|rejected| rejected.render(Colour::Never)));
     }
 
     #[test]
@@ -743,6 +778,6 @@ proptest! {
             text.splice(at..end, put.chars());
         }
         let text: String = text.into_iter().collect();
-        let _ = load_text(&text).map_err(|rejected| rejected.render(Colour::Never));
+        drop(load_text(&text).map_err(|rejected| rejected.render(Colour::Never)));
     }
 }
