@@ -131,7 +131,7 @@ async fn a_certificate_that_nobody_vouches_for_is_refused() {
     let error = Fixture::with(settings).reader.account().await.unwrap_err();
     let said = format!("the certificate of {} is not valid: ", server.address);
     assert!(error.cause().starts_with(&said), "{}", error.cause());
-    assert!(matches!(error.kind, Kind::Unreachable(_)));
+    assert!(matches!(error.kind, Kind::NotConnected(_)));
     assert_eq!(server.seen(), [] as [&str; 0], "nothing was sent");
 }
 
