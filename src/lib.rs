@@ -19,3 +19,4 @@ pub mod api;
 pub mod inventory;
 pub mod plan;
 pub mod config;
+pub mod emulator;
