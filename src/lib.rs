@@ -23,4 +23,5 @@ pub mod guards;
 pub mod sweep;
 pub mod config;
 pub mod run;
+pub mod emulator;
 pub mod cli;

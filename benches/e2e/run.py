@@ -18,7 +18,7 @@ import time
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 BIN = os.path.join(os.environ.get("CARGO_TARGET_DIR", os.path.join(ROOT, "target")), "release")
-KEY = "BENCHKEY0123456789ABCDEF01234567"
+KEY = "emulator"
 
 CONFIG = """
 dry_run = false
@@ -42,8 +42,7 @@ class Emulator:
 
     def __init__(self, batches, latency_ms):
         command = [f"{BIN}/batchsweep", "emulator", "--listen", "127.0.0.1:0", "--bench",
-                   "--batches", str(batches), "--latency-ms", str(latency_ms), "--key", KEY]
-        # The key of a made-up account on loopback: no secret.
+                   "--batches", str(batches), "--latency-ms", str(latency_ms)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True,
                                         stderr=subprocess.DEVNULL)
         for line in self.process.stdout:

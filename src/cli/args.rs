@@ -52,6 +52,24 @@ pub struct Global {
     pub quiet: u8,
 }
 
+impl Global {
+    /// The same without a file, accounts or `--dry-run`: for a command that brings its own.
+    pub fn plain(&self) -> Self {
+        Self {
+            config: None,
+            accounts: Vec::new(),
+            output: Shape::Text,
+            log_format: match self.log_format {
+                log::Format::Auto => log::Format::Text,
+                chosen @ (log::Format::Text | log::Format::Json) => chosen,
+            },
+            dry_run: false,
+            verbose: 0,
+            quiet: self.quiet,
+        }
+    }
+}
+
 /// How data is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Shape {
@@ -121,6 +139,12 @@ pub struct Emulator {
     /// Which of the ten products to stand in for
     #[arg(long, value_name = "PRODUCT", default_value = "serpwow")]
     pub product: String,
+    /// Answer each call so much later
+    #[arg(long, value_name = "MS", default_value_t = 0)]
+    pub latency_ms: u64,
+    /// Plain batches, a quarter of them to be deleted: for measuring
+    #[arg(long)]
+    pub bench: bool,
 }
 
 #[cfg(test)]

@@ -21,7 +21,7 @@ use crate::run::report::{Exit, NotBegun, exit_of_listing};
 use crate::run::{Admission, plan_of, readings};
 
 /// How many rows the table of deletions shows before it says "and N more".
-const ROWS: usize = 40;
+pub(super) const ROWS: usize = 40;
 
 /// How long a plan is good for.
 const GOOD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(24);
@@ -50,6 +50,7 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
     let made =
         session.for_each_account(async |account: &Account| one(&session, account).await).await;
     session.clear_progress();
+    let rows = if command.all { Rows::All } else { Rows::Deletions(ROWS) };
     let mut exit = Exit::Done;
     let mut documents = Vec::new();
     for (account, result) in session.config.accounts.iter().zip(&made) {
@@ -57,7 +58,7 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
             Ok(admission) if global.output == Shape::Json => {
                 documents.push(PlanDocument::of(account, &session.config, admission));
             }
-            Ok(admission) => show(command, account, admission, outside),
+            Ok(admission) => show(rows, account, admission, outside),
             Err(cause) => {
                 exit = exit.worse(cause.exit());
                 show_no_plan(account, cause, outside);
@@ -84,18 +85,25 @@ fn show_no_plan(account: &Account, cause: &NoPlan, outside: &Outside) {
     failure.show(&outside.terminal, outside.stop.signal());
 }
 
+/// Which batches a plan's table shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Rows {
+    /// Every batch with its reason.
+    All,
+    /// So many of those that would go.
+    Deletions(usize),
+}
+
 /// Shows a plan to people.
-pub(super) fn show(
-    command: &args::Plan,
-    account: &Account,
-    admission: &Admission,
-    outside: &Outside,
-) {
+pub(super) fn show(rows: Rows, account: &Account, admission: &Admission, outside: &Outside) {
     let terminal = &outside.terminal;
     let plan = plan_of(admission);
     let mut text = summary(admission, terminal);
     text.push('\n');
-    text.push_str(&if command.all { all_batches(plan) } else { deletions(plan) });
+    text.push_str(&match rows {
+        Rows::All => all_batches(plan),
+        Rows::Deletions(most) => deletions(plan, most),
+    });
     text.push_str(&guards(readings(admission), terminal));
     text.push_str(&outlook(account, plan));
     terminal.data(&text);
@@ -163,10 +171,10 @@ fn cause(verdict: &Verdict) -> String {
 }
 
 /// The batches that would go.
-fn deletions(plan: &Plan) -> String {
+fn deletions(plan: &Plan, most: usize) -> String {
     let rows: Vec<_> = plan
         .deletions()
-        .take(ROWS)
+        .take(most)
         .map(|(batch, verdict)| {
             let rules: Vec<_> = verdict.selected_by().iter().map(RuleName::as_str).collect();
             let mut row = row_of(batch, plan.made_at());

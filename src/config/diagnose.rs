@@ -64,6 +64,11 @@ pub(super) struct Source {
 pub struct Sources(Vec<Source>);
 
 impl Sources {
+    /// One text.
+    pub(super) fn of_text(name: &str, text: &str) -> Self {
+        Self(vec![Source { name: name.to_owned(), text: text.to_owned() }])
+    }
+
     pub(super) fn add(&mut self, source: Source) {
         self.0.push(source);
     }

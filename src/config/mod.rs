@@ -238,11 +238,31 @@ impl std::error::Error for Rejected {}
 pub fn load(request: &Request) -> Result<Config, Box<Rejected>> {
     let file = request.file();
     let (sources, faults) = files::read_all(&file);
+    judge(&file, sources, faults, request)
+}
+
+/// Reads a text that this program brings itself, as if it were a file without drop-ins.
+///
+/// # Errors
+/// As for [`load`].
+pub fn load_text(name: &str, text: &str, env: &Environment) -> Result<Config, Box<Rejected>> {
+    let sources = Sources::of_text(name, text);
+    let request = Request { path: None, env: env.clone(), dry_run: DryRun::AsConfigured };
+    judge(Path::new(name), sources, Vec::new(), &request)
+}
+
+/// All passes over what was read.
+fn judge(
+    file: &Path,
+    sources: Sources,
+    faults: Vec<Diagnostic>,
+    request: &Request,
+) -> Result<Config, Box<Rejected>> {
     let mut problems = Problems::new(&sources);
     for fault in faults {
         problems.add(fault);
     }
-    let read = read(&file, request, &mut problems);
+    let read = read(file, request, &mut problems);
     let rejected = problems.has_errors();
     let diagnostics = problems.into_sorted();
     match read {

@@ -1,1 +1,4 @@
-//! Tests that cross a process, a socket or a file.
+//! Tests that cross a process, a socket or a file: the whole program against the emulator.
+
+mod sweeping;
+mod world;

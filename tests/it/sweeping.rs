@@ -1,0 +1,197 @@
+//! The sweep, end to end: what goes, what stays, and what is said of it.
+
+use std::time::Duration;
+
+use batchsweep::emulator::{Answer, Edit, Effect, Fault, Operation, State};
+
+use crate::world::{OPEN, TMP, World, id};
+
+#[tokio::test(start_paused = true)]
+async fn exactly_the_batches_of_the_rule_go() {
+    let world = World::with_tmp(5).await;
+    world.emulator.insert(world.old("BB000001", "prod-1"));
+    let ran = world.once().await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.count("deleted"), 5);
+    assert_eq!(world.emulator.ids(), ["BB000001"]);
+    assert_eq!(ran.only_run()["verified"], true);
+    // Account, list, five Gets, five DELETEs, and the listing that proves them.
+    assert_eq!(ran.only_run()["requests"], 1 + 1 + 5 + 5 + 1);
+    world.assert_safe();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_deletes_nothing_and_says_what_it_would() {
+    let world = World::with_tmp(3).await;
+    for args in [&["once", "--dry-run"][..], &["plan"][..]] {
+        let ran = world.run(args).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        assert!(ran.out.contains(&id(0)) || ran.out.contains("would delete 3 batches"), "{ran:?}");
+    }
+    assert!(world.emulator.destructive().is_empty());
+    assert_eq!(world.emulator.count(), 3);
+}
+
+// fault: H13, T4
+#[tokio::test(start_paused = true)]
+async fn a_batch_that_somebody_touches_in_mid_run_stays() {
+    let world = World::with_tmp(6).await;
+    let after_listing =
+        |edit| Fault::on(Operation::List).once().after_commit().then(Effect::Edit(edit));
+    world.emulator.script(after_listing(Edit::Run(id(1))));
+    world.emulator.script(after_listing(Edit::Rename(id(2), "mine now".into())));
+    world.emulator.script(after_listing(Edit::Remove(id(3))));
+    world.emulator.script(after_listing(Edit::Put(id(4), State::Other("stopping".into()))));
+    let ran = world.once().await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let outcomes: Vec<_> = (0..6).map(|n| ran.outcome_of(&id(n))).collect();
+    assert_eq!(outcomes, ["deleted", "busy", "changed", "gone", "busy", "deleted"]);
+    assert_eq!(world.emulator.deleted(), [id(0), id(5)]);
+    world.assert_safe();
+}
+
+// fault: N3, H11, H7
+#[tokio::test(start_paused = true)]
+async fn a_delete_that_worked_but_lost_its_answer_is_confirmed_by_absence() {
+    let lost: [(&str, Effect); 4] = [
+        ("reset", Effect::Reset),
+        ("hang", Effect::Hang),
+        ("500", Effect::Answer(Answer::refused(500, "emulated: fault"))),
+        ("empty", Effect::Answer(Answer::empty(204))),
+    ];
+    for (case, effect) in lost {
+        let world = World::with_tmp(2).await;
+        let fault = Fault::on(Operation::Delete).id(&id(0)).once().after_commit().then(effect);
+        world.emulator.script(fault);
+        let ran = world.once().await;
+        assert_eq!((ran.code, ran.count("deleted")), (0, 2), "{case}: {ran:?}");
+        assert_eq!(world.emulator.destructive().len(), 2, "{case}: sent once each");
+        assert_eq!(ran.batch(&id(0))["detail"], "confirmed by its absence", "{case}");
+        world.assert_safe();
+    }
+}
+
+// fault: N2, N3, H10
+#[tokio::test(start_paused = true)]
+async fn a_delete_that_did_not_work_is_sent_again_only_after_a_look() {
+    let lost: [(&str, Effect); 4] = [
+        ("reset", Effect::Reset),
+        ("hang", Effect::Hang),
+        ("502", Effect::Answer(Answer::html(502))),
+        ("429", Effect::Answer(Answer::refused(429, "emulated: too many"))),
+    ];
+    for (case, effect) in lost {
+        let world = World::with_tmp(2).await;
+        world.emulator.script(Fault::on(Operation::Delete).id(&id(0)).first(2).then(effect));
+        let ran = world.once().await;
+        assert_eq!((ran.code, ran.count("deleted")), (0, 2), "{case}: {ran:?}");
+        assert_eq!(ran.batch(&id(0))["attempts"], 3, "{case}");
+        world.assert_safe();
+    }
+}
+
+// fault: H1
+#[tokio::test(start_paused = true)]
+async fn a_redirect_never_becomes_a_deletion() {
+    for status in [301, 302, 303, 307, 308] {
+        let world = World::with_tmp(1).await;
+        let mut answer = Answer::empty(status);
+        answer.headers.push(("location".into(), "https://elsewhere.example/x".into()));
+        world.emulator.script(Fault::on(Operation::Delete).answer(answer));
+        let ran = world.once().await;
+        assert_eq!((ran.code, ran.count("failed")), (1, 1), "{status}: {ran:?}");
+        assert_eq!(world.emulator.destructive().len(), 1, "{status}: not sent again");
+        assert_eq!(world.emulator.count(), 1);
+        world.assert_safe();
+    }
+}
+
+// fault: H12
+#[tokio::test(start_paused = true)]
+async fn a_success_false_under_200_is_no_deletion() {
+    let world = World::with_tmp(1).await;
+    let no = Answer::refused(200, "emulated: \u{1b}[31mno");
+    world.emulator.script(Fault::on(Operation::Delete).answer(no));
+    let ran = world.once().await;
+    assert_eq!((ran.code, ran.count("refused")), (1, 1), "{ran:?}");
+    assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'));
+    assert_eq!(world.emulator.count(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_was_only_acknowledged_is_found_out_by_the_last_listing() {
+    let world = World::with_tmp(2).await;
+    world.emulator.script(Fault::on(Operation::Delete).id(&id(0)).then(Effect::AckOnly));
+    let ran = world.once().await;
+    assert_eq!((ran.code, ran.count("deleted"), ran.count("failed")), (1, 1, 1), "{ran:?}");
+    assert_eq!(ran.only_run()["verified"], false);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deletion_that_shows_late_is_proven_all_the_same() {
+    let world = World::with_tmp(2).await;
+    world
+        .emulator
+        .script(Fault::on(Operation::Delete).id(&id(1)).then(Effect::Lag(Duration::from_secs(20))));
+    let ran = world.once().await;
+    assert_eq!((ran.code, ran.count("deleted")), (0, 2), "{ran:?}");
+    assert_eq!(ran.only_run()["verified"], true);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_busy_batch_that_comes_to_rest_unchanged_goes_within_busy_wait() {
+    let world = World::with_tmp(2).await;
+    world.file(&format!("{OPEN}{TMP}").replace("busy_wait = \"0s\"", "busy_wait = \"5min\""));
+    let now = batchsweep::clock::Clock::now(&*world.clock);
+    world.emulator.script(
+        Fault::on(Operation::List)
+            .once()
+            .after_commit()
+            .then(Effect::Edit(Edit::Put(id(0), State::Queued))),
+    );
+    world.emulator.edit_at(now + chrono::TimeDelta::seconds(60), Edit::Put(id(0), State::Idle));
+    let ran = world.once().await;
+    assert_eq!((ran.code, ran.count("deleted")), (0, 2), "{ran:?}");
+    world.assert_safe();
+}
+
+// fault: C7
+#[tokio::test(start_paused = true)]
+async fn a_look_that_grew_old_is_taken_again_before_the_deletion() {
+    let world = World::with_tmp(6).await;
+    world.emulator.script(Fault::on(Operation::Delete).then(Effect::Delay(Duration::from_secs(8))));
+    let ran = world.once().await;
+    assert_eq!((ran.code, ran.count("deleted")), (0, 6), "{ran:?}");
+    assert!(world.emulator.count_of(Operation::Get) > 6, "some were looked at twice");
+    world.assert_safe();
+}
+
+#[tokio::test(start_paused = true)]
+async fn failures_in_a_row_end_the_sweep() {
+    let world = World::with_tmp(9).await;
+    let no = Answer::refused(400, "emulated: no");
+    world.emulator.script(Fault::on(Operation::Delete).answer(no));
+    let ran = world.once().await;
+    assert_eq!((ran.code, ran.count("refused"), ran.count("not_reached")), (1, 5, 4), "{ran:?}");
+    assert_eq!(world.emulator.destructive().len(), 5);
+}
+
+// fault: K3
+#[tokio::test(start_paused = true)]
+async fn a_signal_ends_the_sweep_after_the_call_in_flight() {
+    let world = World::with_tmp(5).await;
+    let stop = world.stop.clone();
+    world
+        .emulator
+        .script(Fault::on(Operation::Delete).nth(2).then(Effect::Delay(Duration::from_secs(3))));
+    let signal = async {
+        while world.emulator.destructive().len() < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        stop.by_signal(15);
+    };
+    let (ran, ()) = tokio::join!(world.once(), signal);
+    assert_eq!((ran.code, ran.count("deleted"), ran.count("not_reached")), (143, 2, 3), "{ran:?}");
+    assert_eq!(world.emulator.deleted().len(), 2);
+    world.assert_safe();
+}
