@@ -148,7 +148,10 @@ impl Emulator {
 
     /// Turns knobs.
     pub fn turn(&self, knobs: impl FnOnce(&mut Knobs)) {
-        knobs(&mut self.lock().world.knobs);
+        let mut inner = self.lock();
+        knobs(&mut inner.world.knobs);
+        // Orders and filters may have changed.
+        inner.world.listing = None;
     }
 
     /// Answers every call that much later.
