@@ -331,3 +331,15 @@ async fn the_command_serves_a_seeded_account_until_it_is_stopped() {
     assert_eq!(count, 40);
     assert!(url.starts_with("http://127.0.0.1:") && !url.ends_with("/live"));
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn it_serves_on_a_runtime_with_threads_and_a_running_clock_as_well() {
+    let emulator = Emulator::new(Product::SerpWow, KEY, Arc::new(crate::clock::SystemClock));
+    let running = emulator.start().await.unwrap();
+    emulator.insert(batch("AAAA0001"));
+    let clock = Arc::new(SetClock::starting_at(noon()));
+    let rig = Rig { emulator, clock, running };
+    assert!(rig.get("/batches/AAAA0001").await.success());
+    assert!(rig.delete("/batches/AAAA0001").await.success());
+    assert!(rig.emulator.violations().is_empty());
+}
