@@ -56,6 +56,11 @@ pub(super) fn response(answer: Answer, damages: &[Damage]) -> Response<Body> {
 }
 
 impl Damage {
+    /// Whether a client cannot read the answer any more.
+    pub(super) const fn is_fatal(&self) -> bool {
+        !matches!(self, Self::Drip(..) | Self::Gzip)
+    }
+
     const fn is_labelled_gzip(&self) -> bool {
         matches!(self, Self::Gzip | Self::BrokenGzip | Self::FalseGzip | Self::GzipBomb(_))
     }
@@ -115,7 +120,7 @@ fn padded(length: usize) -> Body {
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
     // Writing to memory cannot fail; if it did, the body would come out empty and be seen.
     encoder.write_all(bytes).and_then(|()| encoder.finish()).unwrap_or_default()
 }

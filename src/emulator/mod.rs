@@ -59,6 +59,34 @@ use self::world::World;
 use crate::clock::{Clock, Timestamp};
 
 /// One account of one product, that any number of listeners can serve. A clone is the same account.
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> std::io::Result<()> {
+/// use std::sync::Arc;
+///
+/// use batchsweep::clock::{Clock, SetClock};
+/// use batchsweep::emulator::{Edit, Effect, Emulator, Fault, Operation, Product, Record, Seed};
+///
+/// let now = Seed::fixture_now();
+/// let clock: Arc<dyn Clock> = Arc::new(SetClock::starting_at(now));
+/// let emulator = Emulator::new(Product::SerpWow, "KEY", clock);
+/// emulator.insert(Record::new("9E867FAA", "tmp-1", now - chrono::TimeDelta::days(8)));
+/// // The deletion is carried out, but its answer is lost.
+/// emulator.script(Fault::on(Operation::Delete).once().after_commit().then(Effect::Reset));
+/// // A colleague starts it right after its third Get.
+/// let start = Edit::Start("9E867FAA".to_owned());
+/// emulator.script(
+///     Fault::on(Operation::Get).id("9E867FAA").nth(3).after_commit().then(Effect::Edit(start)),
+/// );
+/// let running = emulator.start().await?;
+/// assert!(running.base_url().ends_with("/live"));
+/// // … a client sweeps it …
+/// assert!(emulator.violations().is_empty(), "{}", emulator.violations());
+/// assert!(emulator.deleted().is_empty());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone)]
 pub struct Emulator {
     clock: Arc<dyn Clock>,
@@ -148,7 +176,10 @@ impl Emulator {
 
     /// Turns knobs.
     pub fn turn(&self, knobs: impl FnOnce(&mut Knobs)) {
-        knobs(&mut self.lock().world.knobs);
+        let mut inner = self.lock();
+        knobs(&mut inner.world.knobs);
+        // Orders and filters may have changed.
+        inner.world.listing = None;
     }
 
     /// Answers every call that much later.

@@ -27,7 +27,7 @@ use super::Emulator;
 use super::answer::Answer;
 use super::call::Call;
 use super::delivery;
-use super::fault::{Ending, Orders};
+use super::fault::{Damage, Ending, Orders};
 use super::log::Fate;
 use super::product::Product;
 
@@ -137,14 +137,21 @@ impl OpenCall<'_> {
         }
         let answer = self.emulator.answer(self.number, call, orders, &mut self.fate);
         let Some(ending) = orders.after.take() else { return Ending::Answer(answer) };
-        // The client does not learn what the true answer said.
+        self.unseen();
+        ending
+    }
+
+    /// The client does not learn what the true answer said.
+    fn unseen(&mut self) {
         self.fate.saw = None;
         self.fate.confirmed = false;
-        ending
     }
 
     fn send(mut self, answer: Answer, orders: &Orders) -> Response<Body> {
         self.fate.status = Some(answer.status);
+        if orders.damages.iter().any(Damage::is_fatal) {
+            self.unseen();
+        }
         let mut answer = self.emulator.with_headers(answer, self.number);
         let own = orders.headers.iter().map(|(name, value)| ((*name).to_owned(), value.clone()));
         answer.headers.extend(own);

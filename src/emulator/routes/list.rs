@@ -100,5 +100,5 @@ impl Page<'_> {
 
 /// An order that is none, but always the same.
 fn scattered(id: &str) -> u32 {
-    id.bytes().fold(7, |sum: u32, byte| sum.wrapping_mul(0x9E37_79B1).wrapping_add(byte.into()))
+    id.bytes().fold(7, |sum: u32, byte| (sum ^ u32::from(byte)).wrapping_mul(0x9E37_79B1))
 }
