@@ -14,17 +14,17 @@ use chrono::TimeDelta;
 use serde_json::Value;
 
 /// The key of every test: whatever the program writes must not hold it.
-pub const KEY: &str = "CANARY0KEY0DEADBEEF0123456789ABCD";
+pub(crate) const KEY: &str = "CANARY0KEY0DEADBEEF0123456789ABCD";
 
 /// When every test begins.
-pub const NOW: &str = "2026-11-24T12:00:00Z";
+pub(crate) const NOW: &str = "2026-11-24T12:00:00Z";
 
 /// The program, its account and its file.
 #[derive(Debug)]
-pub struct World {
-    pub emulator: Emulator,
-    pub clock: Arc<SetClock>,
-    pub stop: Stop,
+pub(crate) struct World {
+    pub(crate) emulator: Emulator,
+    pub(crate) clock: Arc<SetClock>,
+    pub(crate) stop: Stop,
     running: Running,
     folder: tempfile::TempDir,
     env: Vec<(String, String)>,
@@ -33,14 +33,14 @@ pub struct World {
 
 /// What one command did.
 #[derive(Debug)]
-pub struct Ran {
-    pub code: u8,
-    pub out: String,
-    pub err: String,
+pub(crate) struct Ran {
+    pub(crate) code: u8,
+    pub(crate) out: String,
+    pub(crate) err: String,
 }
 
 /// Guards out of the way, and no pace to speak of: for tests that are about something else.
-pub const OPEN: &str = r#"
+pub(crate) const OPEN: &str = r#"
 dry_run = false
 [guards]
 max_deletes = "off"
@@ -51,7 +51,7 @@ busy_wait = "0s"
 "#;
 
 /// A rule for batches called `tmp-…`, a week old.
-pub const TMP: &str = r#"
+pub(crate) const TMP: &str = r#"
 [delete.tmp]
 name = "tmp-*"
 older_than = "7d"
@@ -59,12 +59,12 @@ older_than = "7d"
 
 impl World {
     /// An empty SerpWow account.
-    pub async fn new() -> Self {
+    pub(crate) async fn new() -> Self {
         Self::of(Product::SerpWow).await
     }
 
     /// An empty account of a product.
-    pub async fn of(product: Product) -> Self {
+    pub(crate) async fn of(product: Product) -> Self {
         let clock = Arc::new(SetClock::starting_at(NOW.parse().unwrap()));
         let emulator = Emulator::new(product, KEY, Arc::clone(&clock) as Arc<dyn Clock>);
         let running = emulator.start().await.unwrap();
@@ -75,7 +75,7 @@ impl World {
 
     /// An account with so many old batches, `tmp-0` … with ids `AA000000` …, and the policy
     /// [`OPEN`] + [`TMP`].
-    pub async fn with_tmp(count: usize) -> Self {
+    pub(crate) async fn with_tmp(count: usize) -> Self {
         let world = Self::new().await;
         for n in 0..count {
             world.emulator.insert(world.old(&id(n), &format!("tmp-{n}")));
@@ -85,29 +85,29 @@ impl World {
     }
 
     /// The same, of a seed.
-    pub async fn planted(seed: Seed) -> Self {
+    pub(crate) async fn planted(seed: Seed) -> Self {
         let world = Self::new().await;
         world.emulator.plant(seed);
         world
     }
 
     /// A batch created thirty days ago that ran the day after.
-    pub fn old(&self, id: &str, name: &str) -> Record {
+    pub(crate) fn old(&self, id: &str, name: &str) -> Record {
         Record::new(id, name, self.ago_days(30)).ran_at(self.ago_days(29))
     }
 
     /// So many days before now.
-    pub fn ago_days(&self, days: i64) -> Timestamp {
+    pub(crate) fn ago_days(&self, days: i64) -> Timestamp {
         self.clock.now() - TimeDelta::days(days)
     }
 
     /// Where the API is.
-    pub fn base_url(&self) -> String {
+    pub(crate) fn base_url(&self) -> String {
         self.running.base_url()
     }
 
     /// Writes the file: an account `main`, and this.
-    pub fn file(&self, text: &str) {
+    pub(crate) fn file(&self, text: &str) {
         let (product, url) = (self.product.as_str(), self.base_url());
         self.raw_file(&format!(
             "{text}\n[accounts.main]\nproduct = \"{product}\"\nbase_url = \"{url}\"\n"
@@ -115,23 +115,23 @@ impl World {
     }
 
     /// Writes the file: this and nothing else.
-    pub fn raw_file(&self, text: &str) {
+    pub(crate) fn raw_file(&self, text: &str) {
         std::fs::write(self.path(), text).unwrap();
     }
 
     /// Where the file is.
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.folder.path().join("config.toml")
     }
 
     /// Sets a variable of the environment, or takes it away.
-    pub fn set(&mut self, name: &str, value: Option<&str>) {
+    pub(crate) fn set(&mut self, name: &str, value: Option<&str>) {
         self.env.retain(|(known, _)| known != name);
         self.env.extend(value.map(|value| (name.to_owned(), value.to_owned())));
     }
 
     /// Runs a command. Nothing that it writes may hold the key.
-    pub async fn run(&self, args: &[&str]) -> Ran {
+    pub(crate) async fn run(&self, args: &[&str]) -> Ran {
         let (out, err) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let outside = Outside {
             env: self.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
@@ -157,52 +157,52 @@ impl World {
     }
 
     /// `once`, as JSON, with trace logs: whatever is logged is held against the key.
-    pub async fn once(&self) -> Ran {
+    pub(crate) async fn once(&self) -> Ran {
         self.run(&["once", "--output", "json", "--log-format", "json", "-vv"]).await
     }
 
     /// Asserts that the client kept every rule that the emulator knows.
-    pub fn assert_safe(&self) {
+    pub(crate) fn assert_safe(&self) {
         let violations = self.emulator.violations();
         assert!(violations.is_empty(), "{violations:?}");
     }
 }
 
 /// The id of the nth batch of [`World::with_tmp`].
-pub fn id(n: usize) -> String {
+pub(crate) fn id(n: usize) -> String {
     format!("AA{n:06X}")
 }
 
 impl Ran {
     /// Standard output as JSON.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|_| panic!("no JSON: {self:?}"))
     }
 
     /// The run of the only account.
-    pub fn only_run(&self) -> Value {
+    pub(crate) fn only_run(&self) -> Value {
         self.json()["runs"][0].clone()
     }
 
     /// What became of a batch.
-    pub fn outcome_of(&self, id: &str) -> String {
+    pub(crate) fn outcome_of(&self, id: &str) -> String {
         self.batch(id)["outcome"].as_str().unwrap_or("none").to_owned()
     }
 
     /// A batch of the only run, as the JSON has it.
-    pub fn batch(&self, id: &str) -> Value {
+    pub(crate) fn batch(&self, id: &str) -> Value {
         let run = self.only_run();
         let batches = run["batches"].as_array().unwrap();
         batches.iter().find(|batch| batch["id"] == id).cloned().unwrap_or_default()
     }
 
     /// How many batches had that outcome.
-    pub fn count(&self, outcome: &str) -> u64 {
+    pub(crate) fn count(&self, outcome: &str) -> u64 {
         self.only_run()["counts"][outcome].as_u64().unwrap_or(0)
     }
 
     /// The logged events, by name.
-    pub fn events(&self) -> Vec<Value> {
+    pub(crate) fn events(&self) -> Vec<Value> {
         let lines = self.err.lines().filter_map(|line| serde_json::from_str(line).ok());
         lines.filter(|event: &Value| event["event"].is_string()).collect()
     }
