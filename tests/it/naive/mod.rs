@@ -1,6 +1,8 @@
 //! The whole program against the naive model: on a large account, and on many small ones where calls go
 //! wrong and a colleague is at work.
 
+mod rules;
+
 use std::collections::BTreeSet;
 
 use batchsweep::emulator::{
@@ -9,7 +11,7 @@ use batchsweep::emulator::{
 use proptest::prelude::*;
 use serde_json::Value;
 
-use crate::naive::{DELETE, KEEP, Rule, may_go};
+use self::rules::{DELETE, KEEP, Rule, may_go};
 use crate::world::{KEY, OPEN, Ran, World};
 
 /// The file of these rules. A small account may have no batch of some family: that trips no guard here.

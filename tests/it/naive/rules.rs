@@ -7,39 +7,39 @@
 use serde_json::Value;
 
 /// A day in milliseconds.
-pub(crate) const DAY: i64 = 86_400_000;
+const DAY: i64 = 86_400_000;
 
 /// Yes, no, or nobody can say.
 type Answer = Option<bool>;
 
 /// One raw record, at one instant (milliseconds since 1970).
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Seen<'v> {
+pub(super) struct Seen<'v> {
     raw: &'v Value,
     now: i64,
 }
 
 /// A rule twice: as the file says it, and as the model understands it.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Rule {
-    pub(crate) toml: &'static str,
-    pub(crate) matches: fn(Seen<'_>) -> Answer,
+pub(super) struct Rule {
+    pub(super) toml: &'static str,
+    pub(super) matches: fn(Seen<'_>) -> Answer,
     /// On a keep rule: of what matches, only these stay.
-    pub(crate) newest: Option<Newest>,
+    pub(super) newest: Option<Newest>,
 }
 
 /// The newest of each group: the last so many, one of each of so many days or weeks, or all within days.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Newest {
-    pub(crate) group: fn(&str) -> &str,
-    pub(crate) last: usize,
-    pub(crate) days: usize,
-    pub(crate) weeks: usize,
-    pub(crate) within_days: i64,
+pub(super) struct Newest {
+    pub(super) group: fn(&str) -> &str,
+    pub(super) last: usize,
+    pub(super) days: usize,
+    pub(super) weeks: usize,
+    pub(super) within_days: i64,
 }
 
 /// The ids that may go at `now`, sorted: selected, protected by nothing, old enough and idle.
-pub(crate) fn may_go(records: &[Value], keep: &[Rule], delete: &[Rule], now: i64) -> Vec<String> {
+pub(super) fn may_go(records: &[Value], keep: &[Rule], delete: &[Rule], now: i64) -> Vec<String> {
     let all: Vec<_> = records.iter().map(|raw| Seen { raw, now }).collect();
     let kept: Vec<Vec<bool>> = keep.iter().map(|rule| kept_by(rule, &all)).collect();
     let mut ids: Vec<_> = (0..all.len())
@@ -107,7 +107,7 @@ fn all(answers: &[Answer]) -> Answer {
 }
 
 impl<'v> Seen<'v> {
-    pub(crate) fn id(self) -> &'v str {
+    fn id(self) -> &'v str {
         self.raw["id"].as_str().unwrap()
     }
 
@@ -174,15 +174,12 @@ fn is_hex(text: &str, count: usize) -> bool {
 fn ends_in_uuid4(name: &str) -> bool {
     let Some((prefix, uuid)) = name.rsplit_once('_') else { return false };
     let parts: Vec<_> = uuid.split('-').collect();
-    let [a, b, c, d, e] = parts[..] else { return false };
+    let lengths = [8, 4, 4, 4, 12];
     !prefix.is_empty()
-        && is_hex(a, 8)
-        && is_hex(b, 4)
-        && is_hex(c, 4)
-        && c.starts_with('4')
-        && is_hex(d, 4)
-        && d.starts_with(['8', '9', 'a', 'b'])
-        && is_hex(e, 12)
+        && parts.len() == lengths.len()
+        && parts.iter().zip(lengths).all(|(part, length)| is_hex(part, length))
+        && parts[2].starts_with('4')
+        && parts[3].starts_with(['8', '9', 'a', 'b'])
 }
 
 /// `Acme NEWS Batch 20240120_120000`.
@@ -220,7 +217,7 @@ const fn delete(toml: &'static str, matches: fn(Seen<'_>) -> Answer) -> Rule {
 const NONE: Newest = Newest { group: |_| "", last: 0, days: 0, weeks: 0, within_days: 0 };
 
 /// Keep rules of every kind.
-pub(crate) const KEEP: [Rule; 7] = [
+pub(super) const KEEP: [Rule; 7] = [
     keep(
         r#"[keep.pinned]
 name = ["prod-p*", "[[]keep]*", "tmp-??"]"#,
@@ -276,7 +273,7 @@ weekly = 4"#,
 ];
 
 /// Delete rules of every kind.
-pub(crate) const DELETE: [Rule; 12] = [
+pub(super) const DELETE: [Rule; 12] = [
     delete(
         r#"[delete.orphans]
 name = ["My First Batch", "My First Collection"]
