@@ -216,7 +216,8 @@ const fn delete(toml: &'static str, matches: fn(Seen<'_>) -> Answer) -> Rule {
 
 const NONE: Newest = Newest { group: |_| "", last: 0, days: 0, weeks: 0, within_days: 0 };
 
-/// Keep rules of every kind.
+/// Keep rules of every kind. Their counts reach back further than the ages below, in an account of ten
+/// thousand: else they would keep nothing that would go.
 pub(super) const KEEP: [Rule; 7] = [
     keep(
         r#"[keep.pinned]
@@ -246,25 +247,26 @@ enabled = true"#,
 name = "report-*"
 group_by = '^report-([a-z]+)'
 last = 3
-weekly = 2"#,
+weekly = 6"#,
         matches: |it| it.named(|name| name.starts_with("report-")),
-        newest: Some(Newest { group: second_word, last: 3, weeks: 2, ..NONE }),
+        newest: Some(Newest { group: second_word, last: 3, weeks: 6, ..NONE }),
     },
     Rule {
         toml: r#"[keep.pipeline-days]
 name_regex = 'Acme [A-Za-z]+ Batch \d{8}_\d{6}'
 group_by = '^Acme ([A-Za-z]+) '
-daily = 5
-within = "10d""#,
+daily = 20
+within = "18d""#,
         matches: |it| it.named(is_pipeline),
-        newest: Some(Newest { group: second_word, days: 5, within_days: 10, ..NONE }),
+        newest: Some(Newest { group: second_word, days: 20, within_days: 18, ..NONE }),
     },
     Rule {
         toml: r#"[keep.stock-weeks]
 name = "Stock_Collection_*"
+last = 250
 weekly = 4"#,
         matches: |it| it.named(|name| name.starts_with("Stock_Collection_")),
-        newest: Some(Newest { weeks: 4, ..NONE }),
+        newest: Some(Newest { last: 250, weeks: 4, ..NONE }),
     },
     keep("[keep.urgent]\npriority = \"highest\"\nsearches = { min = 60 }", |it| {
         let many = it.number("searches_total_count").map(|count| count >= 60);
