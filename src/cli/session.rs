@@ -2,14 +2,13 @@
 //!
 //! Not here: what a command then does.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream;
 use tracing::dispatcher::DefaultGuard;
 
-use crate::api::client::Surroundings;
+use crate::api::client::{ApiKey, Surroundings};
 use crate::batch::RunId;
 use crate::cli::Outside;
 use crate::cli::args::Global;
@@ -139,12 +138,8 @@ impl<'a> Session<'a> {
     where
         F: AsyncFn(&'s Account) -> T,
     {
-        let mut by_key: BTreeMap<String, Vec<(usize, &Account)>> = BTreeMap::new();
-        for (place, account) in self.config.accounts.iter().enumerate() {
-            by_key.entry(account.identity()).or_default().push((place, account));
-        }
         let work = &work;
-        let mut done: Vec<(usize, T)> = stream::iter(by_key.into_values())
+        let mut done: Vec<(usize, T)> = stream::iter(self.by_key())
             .map(|group| async move {
                 let mut results = Vec::with_capacity(group.len());
                 for (place, account) in group {
@@ -160,6 +155,25 @@ impl<'a> Session<'a> {
             .collect();
         done.sort_by_key(|(place, _)| *place);
         done.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// The accounts with their places, those with the same key together, wherever each reads it from.
+    fn by_key(&self) -> Vec<Vec<(usize, &Account)>> {
+        let mut groups: Vec<(String, Option<ApiKey>, Vec<(usize, &Account)>)> = Vec::new();
+        for (place, account) in self.config.accounts.iter().enumerate() {
+            let identity = account.identity();
+            let key = account.key.read(&self.outside.env).ok();
+            let same_key = |other: &Option<ApiKey>| {
+                key.as_ref().zip(other.as_ref()).is_some_and(|(key, other)| key.is_same(other))
+            };
+            let group =
+                groups.iter_mut().find(|(known, other, _)| *known == identity || same_key(other));
+            match group {
+                Some((_, _, members)) => members.push((place, account)),
+                None => groups.push((identity, key, vec![(place, account)])),
+            }
+        }
+        groups.into_iter().map(|(_, _, members)| members).collect()
     }
 }
 
