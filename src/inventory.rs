@@ -89,7 +89,7 @@ fn by_age(batch: &Batch) -> (bool, Option<&crate::clock::Timestamp>, &BatchId) {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IncompleteInventory {
     /// A page did not come.
-    #[error("cannot read page {page} of the listing")]
+    #[error("cannot read {}", which(*page))]
     Page {
         /// Which page, from 1; 0 for the account's own page.
         page: u32,
@@ -99,6 +99,14 @@ pub enum IncompleteInventory {
     /// The pages were read, but do not make a whole.
     #[error(transparent)]
     Flawed(#[from] Flaw),
+}
+
+/// A page as messages name it.
+fn which(page: u32) -> String {
+    match page {
+        0 => "the account's own page".to_owned(),
+        page => format!("page {page} of the listing"),
+    }
 }
 
 /// How the pages of a listing contradict each other.
