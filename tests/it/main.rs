@@ -1,6 +1,11 @@
 //! Tests that cross a process, a socket or a file: the whole program against the emulator.
 
+mod accounts;
+mod guards;
+mod keys;
 mod listing;
+mod products;
 mod sweeping;
 mod told;
+mod webhooks;
 mod world;
