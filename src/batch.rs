@@ -328,11 +328,18 @@ pub struct Batch {
     pub raw: Box<str>,
 }
 
+/// Characters of a name that are shown: enough to know it, and no log line of a megabyte.
+const MAX_SHOWN: usize = 256;
+
 impl Batch {
-    /// The name as it may be shown: control and direction characters escaped, whole.
+    /// The name as it may be shown: control and direction characters escaped, cut
+    /// after 256 characters.
     pub fn shown_name(&self) -> String {
         match &self.name {
-            Fact::Known(name) => escaped(name),
+            Fact::Known(name) => match name.char_indices().nth(MAX_SHOWN) {
+                Some((cut, _)) => escaped(name.get(..cut).unwrap_or_default()) + "…",
+                None => escaped(name),
+            },
             Fact::Missing => "(no name)".to_owned(),
             Fact::Unreadable(_) => "(unreadable name)".to_owned(),
         }
