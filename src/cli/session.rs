@@ -35,6 +35,14 @@ pub(super) struct Session<'a> {
     _log: DefaultGuard,
 }
 
+/// Accounts of the file that are one account of the vendor, each with its place.
+#[derive(Debug)]
+struct Group<'a> {
+    identity: String,
+    key: Option<ApiKey>,
+    members: Vec<(usize, &'a Account)>,
+}
+
 /// Which observers a command wants.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Watch {
@@ -159,21 +167,21 @@ impl<'a> Session<'a> {
 
     /// The accounts with their places, those with the same key together, wherever each reads it from.
     fn by_key(&self) -> Vec<Vec<(usize, &Account)>> {
-        let mut groups: Vec<(String, Option<ApiKey>, Vec<(usize, &Account)>)> = Vec::new();
+        let mut groups: Vec<Group<'_>> = Vec::new();
         for (place, account) in self.config.accounts.iter().enumerate() {
             let identity = account.identity();
             let key = account.key.read(&self.outside.env).ok();
             let same_key = |other: &Option<ApiKey>| {
                 key.as_ref().zip(other.as_ref()).is_some_and(|(key, other)| key.is_same(other))
             };
-            let group =
-                groups.iter_mut().find(|(known, other, _)| *known == identity || same_key(other));
-            match group {
-                Some((_, _, members)) => members.push((place, account)),
-                None => groups.push((identity, key, vec![(place, account)])),
+            let is_known =
+                |group: &&mut Group<'_>| group.identity == identity || same_key(&group.key);
+            match groups.iter_mut().find(is_known) {
+                Some(group) => group.members.push((place, account)),
+                None => groups.push(Group { identity, key, members: vec![(place, account)] }),
             }
         }
-        groups.into_iter().map(|(_, _, members)| members).collect()
+        groups.into_iter().map(|group| group.members).collect()
     }
 }
 
