@@ -159,7 +159,7 @@ async fn a_missing_key_is_a_warning_of_check_and_an_error_online() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn test_runs_the_file_s_own_cases() {
+async fn the_file_s_own_cases_are_run_offline() {
     let good =
         "[[test]]\nbatch = { name = \"tmp-1\", age = \"8d\" }\nexpect = \"delete\"\nby = \"tmp\"\n";
     let bad = "[[test]]\nbatch = { name = \"prod-1\", age = \"8d\" }\nexpect = \"delete\"\n";

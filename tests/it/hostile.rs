@@ -48,12 +48,12 @@ async fn a_name_cannot_steer_a_terminal_or_fake_a_line() {
         let faked = all.filter(|line| line.trim_start().starts_with("{\"event\"")).count();
         assert_eq!(faked, 0, "{args:?}: {ran:?}");
     }
-    for n in 0..NAMES.len() {
+    for (n, name) in NAMES.iter().enumerate() {
         let ran = world.run(&["explain", &id(n)]).await;
         assert_eq!(ran.code, 0, "{ran:?}");
         assert_printable("explain", &ran);
         let ran = world.run(&["explain", &id(n), "--output", "json"]).await;
-        assert_eq!(ran.json()["batch"]["name"], NAMES[n], "whole in data");
+        assert_eq!(ran.json()["batch"]["name"], *name, "whole in data");
         assert!(ran.out.chars().all(|c| c == '\n' || c >= ' '), "{ran:?}");
     }
     assert_eq!(world.emulator.count(), NAMES.len());
