@@ -37,9 +37,16 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Kept {
     /// By the batch's index.
-    pub(super) answers: Vec<Answer>,
+    answers: Vec<Answer>,
     /// How many batches its matchers match, counts aside.
     pub(super) matched: usize,
+}
+
+impl Kept {
+    /// What it says of one batch; in doubt, that nobody can say.
+    pub(super) fn of(&self, index: usize) -> Answer {
+        self.answers.get(index).copied().unwrap_or(Answer::Unknown(Field::Id))
+    }
 }
 
 /// Asks one keep rule about every batch.
@@ -49,9 +56,8 @@ pub(super) fn ask(rule: &KeepRule, subjects: &[Subject<'_>], zone: Tz) -> Kept {
     if !rule.counts.is_empty() {
         for group in groups(&rule.counts, subjects, &mut answers).into_values() {
             give_places(&rule.counts, subjects, zone, &group, |index, kept_by, _| {
-                if let Some(answer) = answers.get_mut(index) {
-                    *answer = (!kept_by.is_empty()).into();
-                }
+                let Some(answer) = answers.get_mut(index) else { return };
+                *answer = (!kept_by.is_empty()).into();
             });
         }
     }

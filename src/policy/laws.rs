@@ -458,7 +458,7 @@ fn every_verdict_is_given_for_its_cause_and_the_first_that_holds_wins() {
     let none = || -> verdict::Rules { [].into() };
     let id = BatchId::parse("A1").unwrap();
     let hold = Hold { until: at("2026-04-01T00:00:00Z"), why: "audit".into() };
-    let held = Memory { holds: BTreeMap::from([(id, hold)]) };
+    let memory = Memory { holds: BTreeMap::from([(id, hold)]) };
     let open = Memory::default();
     let ordinary = || batch("A1").name("tmp-1");
     let recent = at("2026-03-30T00:00:00Z");
@@ -467,7 +467,7 @@ fn every_verdict_is_given_for_its_cause_and_the_first_that_holds_wins() {
         (
             "held before kept",
             batch("A1").name("tmp-pinned").build(),
-            &held,
+            &memory,
             Verdict::Held {
                 selected_by: tmp(),
                 until: at("2026-04-01T00:00:00Z"),
