@@ -1,6 +1,17 @@
 //! Tests that cross a process, a socket or a file: the whole program against the emulator.
 
-#![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on must say so")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that cannot go on must say so"
+)]
 
+mod source;
+mod architecture;
+mod faults;
+mod model;
+mod policies;
 mod sweeping;
 mod world;
