@@ -7,7 +7,7 @@
 use crate::source::{Source, rust_files};
 
 /// What each module may use, beside itself and the [`NOUNS`]. The longest path that fits counts.
-const MAY_USE: [(&str, Uses); 18] = [
+const MAY_USE: [(&str, Uses); 19] = [
     ("clock", Uses::OnlyThese(&[])),
     ("batch", Uses::OnlyThese(&["clock"])),
     ("warrant", Uses::OnlyThese(&["batch"])),
@@ -15,19 +15,33 @@ const MAY_USE: [(&str, Uses); 18] = [
     ("observe::event", Uses::Nouns(&["policy"])),
     ("policy", Uses::Nouns(&[])),
     ("api", Uses::Nouns(&["observe::event"])),
-    ("inventory", Uses::Nouns(&["api"])),
+    ("inventory", Uses::Nouns(&["api", "observe::event"])),
     ("plan", Uses::Nouns(&["policy", "inventory"])),
     ("audit", Uses::Nouns(&["plan", "config::raw"])),
     ("guards", Uses::Nouns(&["policy", "inventory", "plan", "audit"])),
     ("state", Uses::Nouns(&["policy", "plan", "guards"])),
     ("archive", Uses::Nouns(&["policy", "plan", "guards", "api"])),
-    ("sweep", Uses::Nouns(&["guards", "api", "state", "archive", "observe::event"])),
+    (
+        "sweep",
+        Uses::Nouns(&[
+            "policy::verdict",
+            "inventory",
+            "plan",
+            "guards",
+            "api",
+            "state",
+            "archive",
+            "observe::event",
+        ]),
+    ),
+    ("run", Uses::AllBut(&["cli", "daemon", "emulator"])),
     (
         "config",
         Uses::Nouns(&[
             "policy",
             "api",
             "inventory",
+            "audit",
             "guards",
             "sweep",
             "state",
@@ -229,7 +243,11 @@ fn is_within(path: &str, module: &str) -> bool {
 
 /// The text without comments and without what follows the head of its test module.
 fn code_of(text: &str) -> String {
-    let code = text.find("#[cfg(test)]\nmod tests {").map_or(text, |end| &text[..end]);
+    let code = ["#[cfg(test)]\nmod tests {", "#[cfg(test)]\npub(crate) mod fixtures {"]
+        .into_iter()
+        .filter_map(|tests| text.find(tests))
+        .min()
+        .map_or(text, |end| &text[..end]);
     let without_comment = |line: &str| match line.find("//") {
         // `https://` in a string is no comment.
         Some(at) if !line[..at].ends_with(':') => line[..at].to_owned(),
@@ -277,9 +295,9 @@ fn expand(prefix: &str, rest: &mut &str, paths: &mut Vec<String>) {
     };
     let goes_on = below.starts_with(|c: char| is_name(c) || c == '{');
     if goes_on {
-        expand(&path, &mut below, paths)
+        expand(&path, &mut below, paths);
     } else {
-        paths.push(path)
+        paths.push(path);
     }
     *rest = below;
 }
