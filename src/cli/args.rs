@@ -29,7 +29,7 @@ it, nothing deleted; 4 the listing could not be proven complete, nothing deleted
 /// Options of every command.
 #[derive(Debug, Args)]
 pub struct Global {
-    /// The configuration file [default: $BATCHSWEEP_CONFIG, else /etc/batchsweep/config.toml]
+    /// The configuration file [default: `$BATCHSWEEP_CONFIG`, else /etc/batchsweep/config.toml]
     #[arg(long, value_name = "FILE", global = true)]
     pub config: Option<PathBuf>,
     /// Only this account (may be given several times)
@@ -54,6 +54,7 @@ pub struct Global {
 
 impl Global {
     /// The same without a file, accounts or `--dry-run`: for a command that brings its own.
+    #[must_use]
     pub fn plain(&self) -> Self {
         Self {
             config: None,

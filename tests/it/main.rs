@@ -1,5 +1,16 @@
 //! Tests that cross a process, a socket or a file: the whole program against the emulator.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    reason = "a test that cannot go on must say so"
+)]
+
+mod source;
+mod architecture;
+mod faults;
 mod accounts;
 mod commands;
 mod files;
@@ -7,6 +18,8 @@ mod guards;
 mod hostile;
 mod keys;
 mod listing;
+mod model;
+mod policies;
 mod products;
 mod sweeping;
 mod told;
