@@ -328,11 +328,18 @@ pub struct Batch {
     pub raw: Box<str>,
 }
 
+/// Characters of a name that are shown: enough to know it, and no log line of a megabyte.
+const MAX_SHOWN: usize = 256;
+
 impl Batch {
-    /// The name as it may be shown: control and direction characters escaped, whole.
+    /// The name as it may be shown: control and direction characters escaped, cut
+    /// after 256 characters.
     pub fn shown_name(&self) -> String {
         match &self.name {
-            Fact::Known(name) => escaped(name),
+            Fact::Known(name) => match name.char_indices().nth(MAX_SHOWN) {
+                Some((cut, _)) => escaped(name.get(..cut).unwrap_or_default()) + "…",
+                None => escaped(name),
+            },
             Fact::Missing => "(no name)".to_owned(),
             Fact::Unreadable(_) => "(unreadable name)".to_owned(),
         }
@@ -485,24 +492,18 @@ pub(crate) mod fixtures {
             if let Fact::Known(name) = &self.0.name {
                 raw.insert("name".into(), name.as_ref().into());
             }
-            for (field, time) in
-                [("created_at", &self.0.created_at), ("last_run", &self.0.last_run)]
-            {
-                if let Fact::Known(time) = time {
-                    let text = time.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
-                    raw.insert(field.into(), text.into());
-                }
-            }
+            let times = [("created_at", &self.0.created_at), ("last_run", &self.0.last_run)];
+            raw.extend(times.into_iter().filter_map(|(field, time)| {
+                let text = time.known()?.format("%Y-%m-%dT%H:%M:%S%.3fZ").to_string();
+                Some((field.to_owned(), text.into()))
+            }));
             if let Fact::Known(status) = &self.0.status {
                 raw.insert("status".into(), status.as_str().into());
             }
-            for (field, word) in
-                [("schedule_type", &self.0.schedule_type), ("priority", &self.0.priority)]
-            {
-                if let Fact::Known(word) = word {
-                    raw.insert(field.into(), word.as_ref().into());
-                }
-            }
+            let words = [("schedule_type", &self.0.schedule_type), ("priority", &self.0.priority)];
+            raw.extend(words.into_iter().filter_map(|(field, word)| {
+                Some((field.to_owned(), word.known()?.as_ref().into()))
+            }));
             if let Fact::Known(enabled) = self.0.enabled {
                 raw.insert("enabled".into(), enabled.into());
             }
@@ -510,15 +511,16 @@ pub(crate) mod fixtures {
                 let ids: Vec<&str> = ids.iter().map(AsRef::as_ref).collect();
                 raw.insert("destination_ids".into(), ids.into());
             }
-            for (field, count) in [
+            let counts = [
                 ("searches_total_count", &self.0.searches),
                 ("results_count", &self.0.results_count),
                 ("next_result_set_id", &self.0.next_result_set_id),
-            ] {
-                if let Fact::Known(count) = count {
-                    raw.insert(field.into(), (*count).into());
-                }
-            }
+            ];
+            raw.extend(
+                counts.into_iter().filter_map(|(field, count)| {
+                    Some((field.to_owned(), (*count.known()?).into()))
+                }),
+            );
             self.0.raw = serde_json::Value::Object(raw).to_string().into();
             self.0
         }

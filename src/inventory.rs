@@ -89,7 +89,7 @@ fn by_age(batch: &Batch) -> (bool, Option<&crate::clock::Timestamp>, &BatchId) {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IncompleteInventory {
     /// A page did not come.
-    #[error("cannot read page {page} of the listing")]
+    #[error("cannot read {}", which(*page))]
     Page {
         /// Which page, from 1; 0 for the account's own page.
         page: u32,
@@ -99,6 +99,14 @@ pub enum IncompleteInventory {
     /// The pages were read, but do not make a whole.
     #[error(transparent)]
     Flawed(#[from] Flaw),
+}
+
+/// A page as messages name it.
+fn which(page: u32) -> String {
+    match page {
+        0 => "the account's own page".to_owned(),
+        page => format!("page {page} of the listing"),
+    }
 }
 
 /// How the pages of a listing contradict each other.
@@ -520,7 +528,8 @@ mod tests {
         let old = batch("B2").created("2026-01-01T00:00:00Z").build();
         let new = batch("A1").created("2026-02-01T00:00:00Z").build();
         let unknown = batch("A0").created_at(Fact::Missing).build();
-        // fault: P6 (the server ignores the order asked for)
+        // fault: P6
+        // The server ignores the order that was asked for.
         let records = [unknown, new, old].map(|batch| Record::Batch(Box::new(batch)));
         let inventory = proven(vec![page(1, 1, 3, records.into())], Some(3)).unwrap();
         let ids: Vec<_> = inventory.batches().iter().map(|batch| batch.id.as_str()).collect();
@@ -552,6 +561,7 @@ mod tests {
         assert_eq!((inventory.len(), inventory.hostile_ids().len()), (2, 1));
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table: one row for each flaw")]
     #[test]
     fn whatever_contradicts_itself_is_no_inventory() {
         let some = || vec![record("A1"), record("A2")];

@@ -6,7 +6,7 @@
 //! written: no retries, no guards, no reasons.
 //! `ids URL KEY`: prints the ids that `floor` is given. Talks to loopback only.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
 
 use serde_json::Value;
@@ -17,13 +17,20 @@ type Result<T> = std::result::Result<T, Box<dyn std::error::Error>>;
 const PREFIX: &str = "tmp-";
 const OLDER_THAN: chrono::TimeDelta = chrono::TimeDelta::days(7);
 
+/// What to do with the candidates.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Job {
+    Delete,
+    PrintIds,
+}
+
 fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
         [_, "floor", url, key, ids] => floor(url, key, &std::fs::read_to_string(ids)?),
-        [_, "reqwest", url, key] => plain(url, key, true),
-        [_, "ids", url, key] => plain(url, key, false),
+        [_, "reqwest", url, key] => plain(url, key, Job::Delete),
+        [_, "ids", url, key] => plain(url, key, Job::PrintIds),
         _ => Err("usage: peer floor URL KEY IDS | reqwest URL KEY | ids URL KEY".into()),
     }
 }
@@ -67,7 +74,7 @@ fn read_answer(answers: &mut impl BufRead) -> Result<bool> {
 }
 
 #[tokio::main(flavor = "current_thread")]
-async fn plain(url: &str, key: &str, delete: bool) -> Result<()> {
+async fn plain(url: &str, key: &str, job: Job) -> Result<()> {
     #[expect(clippy::disallowed_methods, reason = "the plainest client is the point")]
     let client = reqwest::Client::new();
     let mut candidates = Vec::new();
@@ -85,7 +92,7 @@ async fn plain(url: &str, key: &str, delete: bool) -> Result<()> {
     let mut deleted = 0;
     for id in candidates {
         let one = format!("{url}/batches/{id}?api_key={key}");
-        if !delete {
+        if job == Job::PrintIds {
             writeln!(std::io::stdout(), "{id}")?;
             continue;
         }
@@ -100,7 +107,7 @@ async fn plain(url: &str, key: &str, delete: bool) -> Result<()> {
             deleted += 1;
         }
     }
-    if delete {
+    if job == Job::Delete {
         writeln!(std::io::stdout(), "{deleted}")?;
     }
     Ok(())

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -55,6 +55,13 @@ impl fmt::Debug for HiddenUrl {
 /// The key of an account.
 #[derive(Debug, Clone)]
 pub struct ApiKey(pub SecretString);
+
+impl ApiKey {
+    /// Whether both are the same key: then they open the same account of the vendor.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.0.expose_secret() == other.0.expose_secret()
+    }
+}
 
 /// Where the key comes from, so that it can be read again when it is refused: it may have been
 /// rotated since (fault H3).

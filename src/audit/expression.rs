@@ -4,9 +4,12 @@
 //! `created_at` and `last_run` are timestamps, there only when they can be read.
 //! Not here: the language itself (the crate `cel`). An error, or a value that is no bool, is unknown.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use cel::common::types::{CelMap, CelMapKey, CelString, CelTimestamp};
+use cel::common::value::Val;
 use cel::objects::{Key, Map, Value};
 use cel::{Context, Program};
 
@@ -14,6 +17,7 @@ use crate::batch::Fact;
 use crate::clock::Timestamp;
 
 use super::moment::{Nanos, SECOND};
+use super::object;
 use super::record::Record;
 
 /// What all expressions of one review stand on: the instant, and the language's own functions.
@@ -39,9 +43,8 @@ impl Ground {
 
     /// What a program says of a record; nothing where it cannot say.
     pub(super) fn holds(&self, program: &Program, record: &Record<'_>) -> Option<bool> {
-        let subject = record.subject()?;
         let mut context = self.root.new_inner_scope();
-        context.add_variable_from_value("batch", Value::Map(subject.0.clone()));
+        context.add_variable_as_val("batch", Box::new(subject(record)?));
         match program.execute(&context) {
             Ok(Value::Bool(holds)) => Some(holds),
             Ok(_no_bool) => None,
@@ -50,46 +53,46 @@ impl Ground {
     }
 }
 
-/// A record as expressions see it.
-#[derive(Clone)]
-pub(super) struct Subject(Map);
-
-impl Subject {
-    /// Reads the text once more, whole.
-    pub(super) fn read(text: &str, record: &Record<'_>) -> Option<Self> {
-        let fields: BTreeMap<String, serde_json::Value> = serde_json::from_str(text).ok()?;
-        let mut map = HashMap::with_capacity(fields.len());
-        let mut disputed = Vec::new();
-        for (key, value) in fields {
-            let key = spelling_of_batches(key);
-            if value.is_null() || key == "created_at" || key == "last_run" {
-                continue;
-            }
-            let value = converted(value);
-            if map.insert(key.clone(), value.clone()).is_some_and(|other| other != value) {
-                disputed.push(key);
-            }
-        }
-        for key in disputed {
-            map.remove(&key);
-        }
-        for (key, fact) in [("created_at", &record.created_at), ("last_run", &record.last_run)] {
-            if let Some(at) = timestamp(fact) {
-                map.insert(key.to_owned(), at);
-            }
-        }
-        let map = map.into_iter().map(|(key, value)| (Key::String(Arc::new(key)), value)).collect();
-        Some(Self(Map { map: Arc::new(map) }))
+/// A record as expressions see it. Texts are borrowed; a value that cannot be read, and one that two
+/// spellings give differently, is absent.
+fn subject<'v>(record: &Record<'v>) -> Option<CelMap<'v>> {
+    let parts = record.parts.as_ref().ok()?;
+    let mut texts: BTreeMap<Cow<'v, str>, Option<&'v str>> = BTreeMap::new();
+    for (key, text) in parts.iter().filter(|(_, text)| *text != "null") {
+        texts
+            .entry(spelling_of_batches(key))
+            .and_modify(|before| *before = before.filter(|before| before == text))
+            .or_insert(Some(text));
     }
+    let mut fields: HashMap<CelMapKey<'v>, Box<dyn Val + 'v>> = HashMap::with_capacity(texts.len());
+    for (key, text) in texts {
+        let value = match key.as_ref() {
+            "created_at" => timestamp(&record.created_at),
+            "last_run" => timestamp(&record.last_run),
+            _other => text.and_then(value),
+        };
+        if let Some(value) = value {
+            fields.insert(CelMapKey::String(CelString::from(key)), value);
+        }
+    }
+    Some(CelMap::from(fields))
 }
 
 /// The field's name in the family of batches (contract §1.3).
-fn spelling_of_batches(key: String) -> String {
+fn spelling_of_batches<'v>(key: &Cow<'v, str>) -> Cow<'v, str> {
     ["requests_", "request_", "search_"]
         .into_iter()
         .find_map(|other| key.strip_prefix(other))
-        .map(|rest| format!("searches_{rest}"))
-        .unwrap_or(key)
+        .map_or_else(|| key.clone(), |rest| format!("searches_{rest}").into())
+}
+
+/// The value that a JSON text stands for.
+fn value(text: &str) -> Option<Box<dyn Val + '_>> {
+    if let Some(text) = object::string(text) {
+        return Some(Box::new(CelString::from(text)));
+    }
+    let value: Box<dyn Val> = converted(serde_json::from_str(text).ok()?).try_into().ok()?;
+    Some(value)
 }
 
 /// A JSON value as one of the language: whole numbers are `int` as far as they fit.
@@ -114,12 +117,12 @@ fn converted(value: serde_json::Value) -> Value {
     }
 }
 
-fn timestamp(fact: &Fact<Nanos>) -> Option<Value> {
+fn timestamp<'v>(fact: &Fact<Nanos>) -> Option<Box<dyn Val + 'v>> {
     let at = fact.known()?;
     let seconds = i64::try_from(at.div_euclid(SECOND)).ok()?;
     let nanos = u32::try_from(at.rem_euclid(SECOND)).ok()?;
     let at = chrono::DateTime::from_timestamp(seconds, nanos)?;
-    Some(Value::Timestamp(at.fixed_offset()))
+    Some(Box::new(CelTimestamp::from(at.fixed_offset())))
 }
 
 #[cfg(test)]

@@ -6,7 +6,12 @@
 
 /// A pattern, read.
 #[derive(Debug)]
-pub(super) struct Glob(Vec<Part>);
+pub(super) struct Glob {
+    /// The plain characters that it begins with: most texts differ there already.
+    head: String,
+    /// What follows.
+    parts: Vec<Part>,
+}
 
 /// What one place of a pattern stands for.
 #[derive(Debug)]
@@ -40,7 +45,8 @@ impl Part {
 impl Glob {
     /// Reads a pattern; nothing where a bracket is not closed.
     pub(super) fn read(pattern: &str) -> Option<Self> {
-        let mut rest = pattern.chars().peekable();
+        let (head, tail) = pattern.split_at(pattern.find(['*', '?', '[']).unwrap_or(pattern.len()));
+        let mut rest = tail.chars().peekable();
         let mut parts = Vec::new();
         while let Some(c) = rest.next() {
             parts.push(match c {
@@ -50,13 +56,19 @@ impl Glob {
                 other => Part::Just(other),
             });
         }
-        Some(Self(parts))
+        Some(Self { head: head.to_owned(), parts })
     }
 
     /// Whether the whole text matches.
     pub(super) fn matches(&self, text: &str) -> bool {
+        let Some(text) = text.strip_prefix(self.head.as_str()) else {
+            return false;
+        };
+        if matches!(self.parts.as_slice(), [Part::Any]) {
+            return true;
+        }
         // `reached[i]`: what was read so far may be what the first `i` parts stand for.
-        let mut reached = vec![false; self.0.len() + 1];
+        let mut reached = vec![false; self.parts.len() + 1];
         self.start(&mut reached);
         for c in text.chars() {
             if !self.step(&mut reached, c) {
@@ -68,7 +80,7 @@ impl Glob {
 
     /// Before any character: only leading `*` can be passed.
     fn start(&self, reached: &mut [bool]) {
-        let stars = self.0.iter().take_while(|part| part.is_any()).count();
+        let stars = self.parts.iter().take_while(|part| part.is_any()).count();
         for place in reached.iter_mut().take(stars + 1) {
             *place = true;
         }
@@ -79,7 +91,7 @@ impl Glob {
         let mut alive = false;
         let mut before = false; // whether the previous place was reached before this character
         let mut behind = false; // whether the previous place is reached after it
-        let parts = std::iter::once(None).chain(self.0.iter().map(Some));
+        let parts = std::iter::once(None).chain(self.parts.iter().map(Some));
         for (place, part) in reached.iter_mut().zip(parts) {
             let was = *place;
             *place = part.is_some_and(|part| match part {

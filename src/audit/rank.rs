@@ -17,12 +17,16 @@ use super::record::Record;
 use super::rule::{Counts, Opinion, Rule};
 
 /// What one keep rule that counts says of every batch of the inventory.
-pub(super) struct Standing(Vec<Opinion>);
+pub(super) struct Standing<'r> {
+    /// The rule.
+    pub(super) rule: &'r RuleName,
+    opinions: Vec<Opinion>,
+}
 
-impl Standing {
+impl Standing<'_> {
     /// What it says of the batch at that place of the inventory.
     pub(super) fn of(&self, place: usize) -> Opinion {
-        self.0.get(place).copied().unwrap_or(Opinion::Unknown("place"))
+        self.opinions.get(place).copied().unwrap_or(Opinion::Unknown("place"))
     }
 }
 
@@ -34,64 +38,37 @@ struct Candidate<'b> {
     created: Nanos,
 }
 
-/// What is known of one counting rule while the inventory is read.
-struct Contest<'b> {
+/// What is known of one keep rule that counts while the inventory is read, record by record.
+pub(super) struct Contest<'r, 'b> {
+    name: &'r RuleName,
+    rule: &'r Rule<'r>,
+    counts: &'r Counts,
     opinions: Vec<Opinion>,
     /// By what `group_by` found; the batches in which it found nothing are a group too.
     groups: BTreeMap<Option<String>, Vec<Candidate<'b>>>,
 }
 
-/// For each rule, in order: the standings, where it counts. Each record is read once for all rules,
-/// and none is held longer than that.
-pub(super) fn standings(
-    batches: &[Batch],
-    keep: &[(&RuleName, Rule<'_>)],
-    ground: &Ground,
-    zone: chrono_tz::Tz,
-) -> Vec<Option<Standing>> {
-    let mut contests: Vec<_> =
-        keep.iter().map(|(_, rule)| rule.counts.as_ref().map(|_| Contest::new(batches))).collect();
-    if contests.iter().all(Option::is_none) {
-        return contests.into_iter().map(|_| None).collect();
-    }
-    for (place, batch) in batches.iter().enumerate() {
-        let record = Record::read(&batch.raw);
-        for ((_, rule), contest) in keep.iter().zip(&mut contests) {
-            if let (Some(contest), Some(counts)) = (contest, &rule.counts) {
-                let opinion = match rule.opinion(&record, ground) {
-                    Opinion::Yes => contest.enter(place, batch, &record, (counts, ground)),
-                    other @ (Opinion::No(_) | Opinion::Unknown(_)) => other,
-                };
-                contest.opinions.push(opinion);
-            }
-        }
-    }
-    keep.iter()
-        .zip(contests)
-        .map(|((_, rule), contest)| {
-            Some(contest?.settle(rule.counts.as_ref()?, ground.now(), zone))
-        })
-        .collect()
-}
-
-impl<'b> Contest<'b> {
-    fn new(batches: &[Batch]) -> Self {
-        Self { opinions: Vec::with_capacity(batches.len()), groups: BTreeMap::new() }
+impl<'r, 'b> Contest<'r, 'b> {
+    /// A contest for the places of a rule, if it counts.
+    pub(super) fn of(name: &'r RuleName, rule: &'r Rule<'r>) -> Option<Self> {
+        let counts = rule.counts.as_ref()?;
+        Some(Self { name, rule, counts, opinions: Vec::new(), groups: BTreeMap::new() })
     }
 
-    /// Lets a matching batch compete. It loses until it is found to win.
-    fn enter(
-        &mut self,
-        place: usize,
-        batch: &'b Batch,
-        record: &Record<'_>,
-        (counts, ground): (&Counts, &Ground),
-    ) -> Opinion {
-        let now = ground.now();
+    /// Takes the next batch of the inventory. It loses until it is found to win.
+    pub(super) fn enter(&mut self, batch: &'b Batch, record: &Record<'_>, ground: &Ground) {
+        let opinion = match self.rule.opinion(record, ground) {
+            Opinion::Yes => self.compete(batch, record, ground.now()),
+            other @ (Opinion::No(_) | Opinion::Unknown(_)) => other,
+        };
+        self.opinions.push(opinion);
+    }
+
+    fn compete(&mut self, batch: &'b Batch, record: &Record<'_>, now: Nanos) -> Opinion {
         let (Some(activity), Some(created)) = (record.activity(now), record.creation(now)) else {
             return Opinion::Unknown("last activity");
         };
-        let group = match (&counts.group_by, record.name.known()) {
+        let group = match (&self.counts.group_by, record.name.known()) {
             (None, _) => None,
             (Some(_), None) => return Opinion::Unknown("group_by"),
             (Some(regex), Some(name)) => regex
@@ -99,25 +76,25 @@ impl<'b> Contest<'b> {
                 .and_then(|found| found.get(1))
                 .map(|group| group.as_str().to_owned()),
         };
+        let place = self.opinions.len();
         let candidate = Candidate { place, id: batch.id.as_str(), activity, created };
         self.groups.entry(group).or_default().push(candidate);
         Opinion::No("counts")
     }
 
-    /// Gives the places away.
-    fn settle(self, counts: &Counts, now: Nanos, zone: chrono_tz::Tz) -> Standing {
-        let Self { mut opinions, groups } = self;
-        let mut kept = BTreeSet::new();
-        for mut group in groups.into_values() {
+    /// Gives the places away, once every batch was taken.
+    pub(super) fn settle(mut self, now: Nanos, zone: chrono_tz::Tz) -> Standing<'r> {
+        let mut kept = Vec::new();
+        for mut group in self.groups.into_values() {
             group.sort_by_key(|it| (Reverse(it.activity), Reverse(it.created), it.id));
-            kept.extend(winners(&group, counts, now, zone));
+            kept.extend(winners(&group, self.counts, now, zone));
         }
-        for (place, opinion) in opinions.iter_mut().enumerate() {
-            if kept.contains(&place) {
+        for place in kept {
+            if let Some(opinion) = self.opinions.get_mut(place) {
                 *opinion = Opinion::Yes;
             }
         }
-        Standing(opinions)
+        Standing { rule: self.name, opinions: self.opinions }
     }
 }
 
@@ -206,8 +183,12 @@ mod tests {
         let raw: RawRule = toml::from_str(rule).unwrap();
         let name = RuleName::parse("rule").unwrap();
         let ground = Ground::at("2026-02-01T00:00:00Z".parse::<Timestamp>().unwrap());
-        let standings = standings(batches, &[(&name, Rule::read(&raw))], &ground, zone);
-        let standing = standings[0].as_ref().unwrap();
+        let rule = Rule::read(&raw);
+        let mut contest = Contest::of(&name, &rule).unwrap();
+        for batch in batches {
+            contest.enter(batch, &Record::read(&batch.raw), &ground);
+        }
+        let standing = contest.settle(ground.now(), zone);
         let mut kept = Vec::new();
         for (place, batch) in batches.iter().enumerate() {
             match standing.of(place) {

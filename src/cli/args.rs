@@ -54,6 +54,7 @@ pub struct Global {
 
 impl Global {
     /// The same without a file, accounts or `--dry-run`: for a command that brings its own.
+    #[must_use]
     pub fn plain(&self) -> Self {
         Self {
             config: None,

@@ -34,7 +34,9 @@ pub(super) async fn run(command: &args::Check, global: &Global, outside: &Outsid
     let strict_failure = command.strict && !warnings.is_empty();
     match global.output {
         Shape::Json => {
-            outside.terminal.json(&Document::of_config(&config, &warnings, !strict_failure));
+            let document =
+                Document { ok: !strict_failure, ..Document::of_config(&config, &warnings) };
+            outside.terminal.json(&document);
         }
         Shape::Text => show(&config, &warnings, &outside.terminal),
     }
@@ -180,7 +182,7 @@ struct RuleDocument {
 }
 
 impl<'a> Document<'a> {
-    fn of_config(config: &'a Config, warnings: &'a [Diagnostic], ok: bool) -> Self {
+    fn of_config(config: &'a Config, warnings: &'a [Diagnostic]) -> Self {
         let rules = config.accounts.iter().flat_map(|account| {
             account
                 .policy
@@ -190,7 +192,7 @@ impl<'a> Document<'a> {
         });
         Self {
             version: 1,
-            ok,
+            ok: true,
             errors: Vec::new(),
             warnings: warnings.iter().collect(),
             accounts: config.accounts.iter().map(|account| account.name.as_str()).collect(),

@@ -57,9 +57,8 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
     }
     match documents.first() {
         Some(document) if global.output == Shape::Json => outside.terminal.json(document),
-        Some(_) => {}
         None if exit == Exit::Done => exit = not_found(&id, &session, &outside.terminal),
-        None => {}
+        Some(_) | None => {}
     }
     exit
 }

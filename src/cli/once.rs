@@ -13,7 +13,7 @@ use crate::cli::session::{Session, Watch};
 use crate::config::Account;
 use crate::guards::Reading;
 use crate::run::report::{Ending, Exit, RunReport, exit_of_listing};
-use crate::run::{plan_of, readings};
+use crate::run::{Admission, plan_of, readings};
 use crate::sweep;
 use crate::sweep::Ended;
 use crate::sweep::outcome::Outcome;
@@ -76,7 +76,7 @@ pub(super) fn show(report: &RunReport, outside: &Outside) {
         Ending::Guarded(tripped) => guarded(account, tripped.readings()).show(terminal, None),
         Ending::Dry(admission) => {
             terminal.data(&plan::summary(admission, terminal));
-            terminal.data(&dry_words(admission.is_ok(), plan_of(admission).deletions().count()));
+            terminal.data(&dry_words(admission));
             for reading in readings(admission).iter().filter(|reading| reading.tripped) {
                 terminal.data(&format!("  guard {}: {}\n", reading.guard, reading.detail));
             }
@@ -91,9 +91,9 @@ pub(super) fn show(report: &RunReport, outside: &Outside) {
 }
 
 /// What a dry run comes to.
-fn dry_words(admitted: bool, deletions: usize) -> String {
-    let count = batches(deletions);
-    if admitted {
+fn dry_words(admission: &Admission) -> String {
+    let count = batches(plan_of(admission).deletions().count());
+    if admission.is_ok() {
         format!("\nDry run: nothing was deleted; a real run would delete {count}.\n")
     } else {
         format!("\nDry run: nothing was deleted; a guard would stop a real run ({count}):\n")
@@ -280,7 +280,7 @@ fn of_run(report: &RunReport, signal: Option<u8>) -> RunDocument<'_> {
     }
 }
 
-fn would_delete(admission: &crate::run::Admission) -> Vec<BatchDocument<'_>> {
+fn would_delete(admission: &Admission) -> Vec<BatchDocument<'_>> {
     plan_of(admission)
         .deletions()
         .map(|(batch, verdict)| BatchDocument {

@@ -2,14 +2,13 @@
 //!
 //! Not here: what a command then does.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures_util::StreamExt;
 use futures_util::stream;
 use tracing::dispatcher::DefaultGuard;
 
-use crate::api::client::Surroundings;
+use crate::api::client::{ApiKey, Surroundings};
 use crate::batch::RunId;
 use crate::cli::Outside;
 use crate::cli::args::Global;
@@ -34,6 +33,14 @@ pub(super) struct Session<'a> {
     progress: Option<Progress>,
     seeds: std::sync::Mutex<fastrand::Rng>,
     _log: DefaultGuard,
+}
+
+/// Accounts of the file that are one account of the vendor, each with its place.
+#[derive(Debug)]
+struct Group<'a> {
+    identity: String,
+    key: Option<ApiKey>,
+    members: Vec<(usize, &'a Account)>,
 }
 
 /// Which observers a command wants.
@@ -139,12 +146,8 @@ impl<'a> Session<'a> {
     where
         F: AsyncFn(&'s Account) -> T,
     {
-        let mut by_key: BTreeMap<String, Vec<(usize, &Account)>> = BTreeMap::new();
-        for (place, account) in self.config.accounts.iter().enumerate() {
-            by_key.entry(account.identity()).or_default().push((place, account));
-        }
         let work = &work;
-        let mut done: Vec<(usize, T)> = stream::iter(by_key.into_values())
+        let mut done: Vec<(usize, T)> = stream::iter(self.by_key())
             .map(|group| async move {
                 let mut results = Vec::with_capacity(group.len());
                 for (place, account) in group {
@@ -160,6 +163,25 @@ impl<'a> Session<'a> {
             .collect();
         done.sort_by_key(|(place, _)| *place);
         done.into_iter().map(|(_, result)| result).collect()
+    }
+
+    /// The accounts with their places, those with the same key together, wherever each reads it from.
+    fn by_key(&self) -> Vec<Vec<(usize, &Account)>> {
+        let mut groups: Vec<Group<'_>> = Vec::new();
+        for (place, account) in self.config.accounts.iter().enumerate() {
+            let identity = account.identity();
+            let key = account.key.read(&self.outside.env).ok();
+            let same_key = |other: &Option<ApiKey>| {
+                key.as_ref().zip(other.as_ref()).is_some_and(|(key, other)| key.is_same(other))
+            };
+            let is_known =
+                |group: &&mut Group<'_>| group.identity == identity || same_key(&group.key);
+            match groups.iter_mut().find(is_known) {
+                Some(group) => group.members.push((place, account)),
+                None => groups.push(Group { identity, key, members: vec![(place, account)] }),
+            }
+        }
+        groups.into_iter().map(|group| group.members).collect()
     }
 }
 

@@ -215,7 +215,7 @@ impl Observer for Log {
                 { attempt = attempt, duration_ms = ms(*duration), }, "deleted the batch"
             ),
             Event::BatchSkipped { batch, outcome, detail } => {
-                skipped(scope, batch, outcome, detail)
+                skipped(scope, batch, outcome, detail);
             }
             Event::BatchFailed { batch, detail, attempt } => batch_line!(
                 error, scope, "batch.failed", batch,

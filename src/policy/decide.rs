@@ -11,7 +11,7 @@ use chrono_tz::Tz;
 use crate::batch::{Batch, Fact, Field, RuleName, Status, Undelivered};
 use crate::clock::Timestamp;
 use crate::policy::answer::Answer;
-use crate::policy::keep::{self, Kept};
+use crate::policy::keep;
 use crate::policy::matcher::{is_past, later};
 use crate::policy::memory::Memory;
 use crate::policy::rule::{DeleteRule, KeepRule, all};
@@ -76,7 +76,10 @@ impl Policy {
         let verdicts = subjects
             .iter()
             .enumerate()
-            .map(|(index, subject)| self.judge(subject, index, &kept, memory, &mut lists))
+            .map(|(index, subject)| {
+                let answers = || kept.iter().map(|kept| kept.of(index)).collect();
+                self.judge(subject, answers, memory, &mut lists)
+            })
             .collect();
         let keep_matches = self.keep.iter().zip(&kept).map(|(rule, kept)| KeepMatches {
             rule: rule.name.clone(),
@@ -86,58 +89,58 @@ impl Policy {
         Decision { verdicts, keep_matches: keep_matches.collect() }
     }
 
-    /// The verdict of one batch.
-    fn judge(
-        &self,
-        subject: &Subject<'_>,
-        index: usize,
-        kept: &[Kept],
-        memory: &Memory,
-        lists: &mut Lists<'_>,
-    ) -> Verdict {
-        let mut selecting = Vec::new();
-        let mut in_doubt = None;
+    /// What the delete rules say of one batch.
+    fn select(&self, subject: &Subject<'_>) -> Selection {
+        let mut selection = Selection::default();
         for (rule, at) in self.delete.iter().zip(0..) {
             match all(&rule.matchers, subject) {
-                Answer::Yes => selecting.push(at),
+                Answer::Yes => selection.by.push(at),
                 Answer::Unknown(field) => {
-                    in_doubt = in_doubt.or_else(|| Some((field, rule.name.clone())));
+                    selection.in_doubt.get_or_insert_with(|| (field, rule.name.clone()));
                 }
                 Answer::No => {}
             }
         }
-        if selecting.is_empty() && in_doubt.is_none() {
+        selection
+    }
+
+    /// The verdict of one batch. `kept` is what each keep rule says of it.
+    fn judge(
+        &self,
+        subject: &Subject<'_>,
+        kept: impl Fn() -> Vec<Answer>,
+        memory: &Memory,
+        lists: &mut Lists<'_>,
+    ) -> Verdict {
+        let Selection { by, in_doubt } = self.select(subject);
+        if by.is_empty() && in_doubt.is_none() {
             return Verdict::Unmatched;
         }
-        if let Some(hold) =
-            memory.holds.get(&subject.batch.id).filter(|hold| hold.until >= subject.now)
-        {
-            let selected_by = lists.delete(&selecting);
+        let selected_by = lists.delete(&by);
+        let hold = memory.holds.get(&subject.batch.id).filter(|hold| hold.until >= subject.now);
+        if let Some(hold) = hold {
             return Verdict::Held { selected_by, until: hold.until, why: hold.why.clone() };
         }
-        let answer_of =
-            |kept: &Kept| kept.answers.get(index).copied().unwrap_or(Answer::Unknown(Field::Id));
-        let keeping: Vec<u16> = (0..)
-            .zip(kept)
-            .filter(|(_, kept)| answer_of(kept) == Answer::Yes)
-            .map(|(at, _)| at)
-            .collect();
+        let kept = kept();
+        let is_yes = |(answer, at): (&Answer, u16)| (*answer == Answer::Yes).then_some(at);
+        let keeping: Vec<u16> = kept.iter().zip(0..).filter_map(is_yes).collect();
         if !keeping.is_empty() {
-            let selected_by = lists.delete(&selecting);
             return Verdict::Kept { selected_by, by: lists.keep(&keeping) };
         }
-        let keep_in_doubt =
-            self.keep.iter().zip(kept).find_map(|(rule, kept)| match answer_of(kept) {
-                Answer::Unknown(field) => Some((field, rule.name.clone())),
-                Answer::Yes | Answer::No => None,
-            });
         // A doubtful delete rule counts only where no other selects the batch.
-        let in_doubt = in_doubt.filter(|_| selecting.is_empty()).or(keep_in_doubt);
+        let in_doubt = in_doubt.filter(|_| by.is_empty()).or_else(|| self.keep_in_doubt(&kept));
         if let Some((field, rule)) = in_doubt {
-            let selected_by = lists.delete(&selecting);
             return Verdict::Unknown { selected_by, field, rule: Some(rule) };
         }
-        self.judge_selected(subject, &selecting, lists.delete(&selecting))
+        self.judge_selected(subject, &by, selected_by)
+    }
+
+    /// The first keep rule that could not be answered, and the field that it lacked.
+    fn keep_in_doubt(&self, kept: &[Answer]) -> Option<(Field, RuleName)> {
+        self.keep.iter().zip(kept).find_map(|(rule, answer)| match answer {
+            Answer::Unknown(field) => Some((*field, rule.name.clone())),
+            Answer::Yes | Answer::No => None,
+        })
     }
 
     /// The verdict of a batch that is selected and not protected: old enough, and at rest?
@@ -171,6 +174,15 @@ impl Policy {
             Ok(active) => Floor::Until(later(active, floor).unwrap_or(Timestamp::MAX_UTC)),
         }
     }
+}
+
+/// What the delete rules say of a batch.
+#[derive(Debug, Default)]
+struct Selection {
+    /// The rules that select it, by their place.
+    by: Vec<u16>,
+    /// The first rule that could not be answered, and the field that it lacked.
+    in_doubt: Option<(Field, RuleName)>,
 }
 
 /// What the floor `never_younger_than` says of a batch.

@@ -104,7 +104,7 @@ impl Policy {
         RuleTrace {
             rule: rule.name.clone(),
             kind: RuleKind::Keep,
-            answer: kept.answers.get(index).copied().unwrap_or(Answer::No),
+            answer: kept.of(index),
             matchers,
         }
     }

@@ -37,22 +37,34 @@ pub(super) struct Place {
 #[derive(Debug)]
 pub(super) struct Kept {
     /// By the batch's index.
-    pub(super) answers: Vec<Answer>,
+    answers: Vec<Answer>,
     /// How many batches its matchers match, counts aside.
     pub(super) matched: usize,
+}
+
+impl Kept {
+    /// What it says of one batch; in doubt, that nobody can say.
+    pub(super) fn of(&self, index: usize) -> Answer {
+        self.answers.get(index).copied().unwrap_or(Answer::Unknown(Field::Id))
+    }
 }
 
 /// Asks one keep rule about every batch.
 pub(super) fn ask(rule: &KeepRule, subjects: &[Subject<'_>], zone: Tz) -> Kept {
     let mut answers: Vec<_> = subjects.iter().map(|one| all(&rule.matchers, one)).collect();
     let matched = answers.iter().filter(|answer| **answer == Answer::Yes).count();
-    if !rule.counts.is_empty() {
-        for group in groups(&rule.counts, subjects, &mut answers).into_values() {
-            give_places(&rule.counts, subjects, zone, &group, |index, kept_by, _| {
-                if let Some(answer) = answers.get_mut(index) {
-                    *answer = (!kept_by.is_empty()).into();
-                }
-            });
+    if rule.counts.is_empty() {
+        return Kept { answers, matched };
+    }
+    let mut places = Vec::with_capacity(matched);
+    for group in groups(&rule.counts, subjects, &mut answers).into_values() {
+        give_places(&rule.counts, subjects, zone, &group, |index, kept_by, _| {
+            places.push((index, Answer::from(!kept_by.is_empty())));
+        });
+    }
+    for (index, place) in places {
+        if let Some(answer) = answers.get_mut(index) {
+            *answer = place;
         }
     }
     Kept { answers, matched }

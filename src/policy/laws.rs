@@ -4,6 +4,7 @@
 //! changes nothing; deciding twice is equal; and a naive second implementation agrees.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -451,6 +452,7 @@ fn ordinary_policy() -> Policy {
 }
 
 // fault: F5, H14, J8, J9
+#[expect(clippy::too_many_lines, reason = "a table: one row for each verdict")]
 #[test]
 fn every_verdict_is_given_for_its_cause_and_the_first_that_holds_wins() {
     let policy = ordinary_policy();
@@ -458,7 +460,7 @@ fn every_verdict_is_given_for_its_cause_and_the_first_that_holds_wins() {
     let none = || -> verdict::Rules { [].into() };
     let id = BatchId::parse("A1").unwrap();
     let hold = Hold { until: at("2026-04-01T00:00:00Z"), why: "audit".into() };
-    let held = Memory { holds: BTreeMap::from([(id, hold)]) };
+    let memory = Memory { holds: BTreeMap::from([(id, hold)]) };
     let open = Memory::default();
     let ordinary = || batch("A1").name("tmp-1");
     let recent = at("2026-03-30T00:00:00Z");
@@ -467,7 +469,7 @@ fn every_verdict_is_given_for_its_cause_and_the_first_that_holds_wins() {
         (
             "held before kept",
             batch("A1").name("tmp-pinned").build(),
-            &held,
+            &memory,
             Verdict::Held {
                 selected_by: tmp(),
                 until: at("2026-04-01T00:00:00Z"),
@@ -555,15 +557,14 @@ fn force_needs_every_selecting_rule() {
     };
     let of = |rules| {
         let policy = Policy::new(vec![], rules, None, Tz::UTC);
-        match verdict_of(&policy, batch("A1").build(), &Memory::default()) {
-            Verdict::Delete { undelivered, .. } => undelivered,
-            other => panic!("{other:?}"),
-        }
+        let verdict = verdict_of(&policy, batch("A1").build(), &Memory::default());
+        let Verdict::Delete { undelivered, .. } = verdict else { panic!("{verdict:?}") };
+        undelivered
     };
-    use Undelivered::{Force, Respect};
-    assert_eq!(of(vec![rule("a", Force)]), Force);
-    assert_eq!(of(vec![rule("a", Force), rule("b", Respect)]), Respect);
-    assert_eq!(of(vec![rule("a", Force), rule("b", Force)]), Force);
+    let (force, respect) = (Undelivered::Force, Undelivered::Respect);
+    assert_eq!(of(vec![rule("a", force)]), force);
+    assert_eq!(of(vec![rule("a", force), rule("b", respect)]), respect);
+    assert_eq!(of(vec![rule("a", force), rule("b", force)]), force);
 }
 
 /// Which of these batches, given as `(name, last run)`, a keep rule keeps, by name.
@@ -707,10 +708,10 @@ fn an_explanation_shows_every_rule_with_what_it_wanted_and_saw() {
     assert_eq!(explained.eligible_at, Some(at("2026-04-11T00:00:00Z")));
     let mut text = String::new();
     for rule in &explained.rules {
-        text += &format!("{} {}: {}\n", rule.kind.name(), rule.rule, rule.answer.name());
+        writeln!(text, "{} {}: {}", rule.kind.name(), rule.rule, rule.answer.name()).unwrap();
         for one in &rule.matchers {
             let answer = one.answer.name();
-            text += &format!("  {} {}: saw {}: {answer}\n", one.matcher, one.wanted, one.seen);
+            writeln!(text, "  {} {}: saw {}: {answer}", one.matcher, one.wanted, one.seen).unwrap();
         }
     }
     insta::assert_snapshot!(text);

@@ -1,6 +1,6 @@
 //! A run of one account: listing, plan, second opinion, guards, sweep.
 //!
-//! Each line of [`plan`] and [`once`] is one stage and one event. Not here: which accounts run and
+//! Each line of [`Runner::plan`] and [`Runner::once`] is one stage and one event. Not here: which accounts run and
 //! when (`cli`, later the daemon), what is shown of it (`cli::output`).
 //! Invariant: without an [`Armed`] there is nothing to delete with; a dry run is its absence.
 

@@ -35,7 +35,7 @@ pub use recheck::recheck;
 pub const FRESH: Duration = Duration::from_secs(10);
 
 /// The first and the longest wait between two looks at a busy batch.
-const POLL: (Duration, Duration) = (Duration::from_secs(5), Duration::from_secs(60));
+const POLL: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 
 /// How a sweep goes about it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -113,7 +113,7 @@ pub async fn run(
     for one in &swept {
         sweep.tell_late(one);
     }
-    Report { readings, swept, ended, verified, plan }
+    Report { plan, readings, swept, ended, verified }
 }
 
 /// A sweep under way.
@@ -209,7 +209,7 @@ impl<'a> Sweep<'a> {
     async fn take_turn(&self, position: usize, look: Look) -> Swept {
         let began = self.around.clock.monotonic();
         let mut one = match self.todo.get(position) {
-            Some((batch, verdict)) => match self.judge(batch, look) {
+            Some((batch, verdict)) => match judge(batch, look) {
                 Judged::Over(outcome) => Swept { position, outcome, attempts: 0 },
                 Judged::Ready(at) => self.remove(position, batch, undelivered(verdict), at).await,
             },
@@ -235,19 +235,6 @@ impl<'a> Sweep<'a> {
     async fn look(&self, batch: &Batch) -> Look {
         let found = self.reader.get(&batch.id).await;
         Look { found, at: self.around.clock.monotonic() }
-    }
-
-    /// What a look means before anything was sent for this batch.
-    fn judge(&self, planned: &Batch, look: Look) -> Judged {
-        match look.found {
-            Err(error) => Judged::Over(Outcome::Failed(Failure::Look(error))),
-            Ok(Lookup::Missing) => Judged::Over(Outcome::Gone),
-            Ok(Lookup::Found(now)) => match recheck(planned, &now) {
-                recheck::Recheck::Ready => Judged::Ready(look.at),
-                recheck::Recheck::Busy(status) => Judged::Over(Outcome::Busy(status)),
-                recheck::Recheck::Changed(fields) => Judged::Over(Outcome::Changed(fields)),
-            },
-        }
     }
 
     /// Polls the batches found busy until they rest, `busy_wait` is over or the program is to stop.
@@ -363,6 +350,19 @@ impl<'a> Sweep<'a> {
         let (batch, verdict) = self.todo.get(position)?;
         let rule = verdict.selected_by().first()?.clone();
         Some(Subject { id: batch.id.clone(), name: batch.shown_name(), rule })
+    }
+}
+
+/// What a look means before anything was sent for this batch.
+fn judge(planned: &Batch, look: Look) -> Judged {
+    match look.found {
+        Err(error) => Judged::Over(Outcome::Failed(Failure::Look(error))),
+        Ok(Lookup::Missing) => Judged::Over(Outcome::Gone),
+        Ok(Lookup::Found(now)) => match recheck(planned, &now) {
+            recheck::Recheck::Ready => Judged::Ready(look.at),
+            recheck::Recheck::Busy(status) => Judged::Over(Outcome::Busy(status)),
+            recheck::Recheck::Changed(fields) => Judged::Over(Outcome::Changed(fields)),
+        },
     }
 }
 

@@ -12,7 +12,7 @@ use crate::api::error::{Error, ServerText};
 use crate::batch::{Batch, Undelivered};
 use crate::sweep::outcome::{Failure, Outcome, Proof};
 use crate::sweep::recheck::{Recheck, recheck};
-use crate::sweep::{FRESH, Judged, Sweep, Swept, acknowledged};
+use crate::sweep::{FRESH, Judged, Sweep, Swept, acknowledged, judge};
 
 /// What follows from the answer to one DELETE.
 enum After {
@@ -20,6 +20,58 @@ enum After {
     Over(Outcome),
     /// It is still there, idle and unchanged as of this instant: the DELETE may be sent again.
     Again(Instant),
+}
+
+/// The DELETEs of one batch so far.
+#[derive(Debug, Clone, Copy)]
+struct Tried {
+    /// How many were sent.
+    attempts: u32,
+    /// Whether one of them may have taken effect.
+    effect: Effect,
+}
+
+/// Whether a batch that is missing now may be missing because of us.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Effect {
+    /// No DELETE of ours can have taken effect.
+    Impossible,
+    /// One of them may have.
+    Possible,
+}
+
+impl Tried {
+    /// What it means that the batch is missing.
+    const fn missing(self) -> Outcome {
+        match self.effect {
+            Effect::Impossible => Outcome::Gone,
+            Effect::Possible => Outcome::Deleted(Proof::Absent),
+        }
+    }
+
+    /// Adds a DELETE and its answer.
+    fn and(self, answer: &DeleteAnswer) -> Self {
+        let possible = match answer {
+            DeleteAnswer::Confirmed => true,
+            DeleteAnswer::Refused { .. } => false,
+            DeleteAnswer::Unclear { error, .. } | DeleteAnswer::Hopeless(error) => {
+                !error.kind().changed_nothing()
+            }
+        };
+        let effect = if possible { Effect::Possible } else { self.effect };
+        Self { attempts: self.attempts + 1, effect }
+    }
+}
+
+/// Whether a DELETE without a clear answer may be sent again.
+#[derive(Debug, Clone, Copy)]
+enum Resend {
+    /// It would bring the same.
+    Never,
+    /// After the wait that the server asked for.
+    After(Duration),
+    /// After a backoff.
+    Soon,
 }
 
 impl Sweep<'_> {
@@ -32,49 +84,46 @@ impl Sweep<'_> {
         looked_at: Instant,
     ) -> Swept {
         let mut looked_at = looked_at;
-        let mut attempts = 0;
-        // Whether a DELETE of ours may have taken effect: then a missing batch is our doing.
-        let mut sent = false;
+        let mut tried = Tried { attempts: 0, effect: Effect::Impossible };
         let outcome = loop {
             let Some(turn) = self.deleter.turn().await else { break Outcome::NotReached };
-            if self.around.clock.monotonic().duration_since(looked_at) > FRESH {
-                match self.judge_again(batch, sent).await {
-                    Judged::Ready(_) => {}
-                    Judged::Over(outcome) => break outcome,
-                }
+            let is_old = self.around.clock.monotonic().duration_since(looked_at) > FRESH;
+            if is_old && let Judged::Over(outcome) = self.judge_again(batch, tried).await {
+                break outcome;
             }
-            attempts += 1;
             let answer = self.deleter.delete(turn, &batch.id, undelivered).await;
-            sent |= may_have_worked(&answer);
-            match self.after(batch, answer, attempts, sent).await {
+            tried = tried.and(&answer);
+            match self.after(batch, answer, tried).await {
                 After::Over(outcome) => break outcome,
                 After::Again(at) => looked_at = at,
             }
         };
-        Swept { position, outcome, attempts }
+        Swept { position, outcome, attempts: tried.attempts }
     }
 
     /// Looks again since the last look grew old.
-    async fn judge_again(&self, batch: &Batch, sent: bool) -> Judged {
-        let look = self.look(batch).await;
-        match self.judge(batch, look) {
-            Judged::Over(Outcome::Gone) if sent => Judged::Over(Outcome::Deleted(Proof::Absent)),
-            judged => judged,
+    async fn judge_again(&self, batch: &Batch, tried: Tried) -> Judged {
+        match judge(batch, self.look(batch).await) {
+            Judged::Over(Outcome::Gone) => Judged::Over(tried.missing()),
+            judged @ (Judged::Over(_) | Judged::Ready(_)) => judged,
         }
     }
 
-    /// What an answer to the DELETE number `attempts` means. `sent` says whether this or an earlier
-    /// one may have taken effect.
-    async fn after(&self, batch: &Batch, answer: DeleteAnswer, attempts: u32, sent: bool) -> After {
+    /// What an answer to a DELETE, the last of those tried, means.
+    async fn after(&self, batch: &Batch, answer: DeleteAnswer, tried: Tried) -> After {
         match answer {
             DeleteAnswer::Confirmed => After::Over(acknowledged()),
             DeleteAnswer::Hopeless(error) => After::Over(Outcome::Failed(Failure::Delete(error))),
             DeleteAnswer::Refused { status, message } => {
-                After::Over(self.after_refusal(batch, status, message, sent).await)
+                After::Over(self.after_refusal(batch, (status, message), tried).await)
             }
             DeleteAnswer::Unclear { error, may_resend, wait } => {
-                let doubt = Doubt { error, attempts, sent, resend: may_resend.then_some(wait) };
-                self.after_doubt(batch, doubt).await
+                let resend = match wait {
+                    _ if !may_resend => Resend::Never,
+                    Some(wait) => Resend::After(wait),
+                    None => Resend::Soon,
+                };
+                self.after_doubt(batch, error, tried, resend).await
             }
         }
     }
@@ -83,16 +132,12 @@ impl Sweep<'_> {
     async fn after_refusal(
         &self,
         batch: &Batch,
-        status: u16,
-        message: ServerText,
-        sent: bool,
+        (status, message): (u16, ServerText),
+        tried: Tried,
     ) -> Outcome {
-        let look = self.look(batch).await;
-        match look.found {
+        match self.look(batch).await.found {
             Err(look) => Outcome::Failed(Failure::Unknown { delete: format!("`{message}`"), look }),
-            // Ours only if an earlier attempt got no clear answer.
-            Ok(Lookup::Missing) if sent => Outcome::Deleted(Proof::Absent),
-            Ok(Lookup::Missing) => Outcome::Gone,
+            Ok(Lookup::Missing) => tried.missing(),
             Ok(Lookup::Found(now)) => match recheck(batch, &now) {
                 Recheck::Busy(status) => Outcome::Busy(status),
                 Recheck::Changed(fields) => Outcome::Changed(fields),
@@ -104,8 +149,7 @@ impl Sweep<'_> {
     /// Refused though idle and unchanged: undelivered results are the one known reason.
     async fn why_refused(&self, batch: &Batch, status: u16, message: ServerText) -> Outcome {
         let sets = self.reader.result_sets(&batch.id).await.unwrap_or_default();
-        let failed = sets.iter().find(|set| set.webhook_failed());
-        match failed {
+        match sets.iter().find(|set| set.webhook_failed()) {
             Some(set) => Outcome::Undelivered { result_set: set.id, message },
             None => Outcome::Refused { status, message },
         }
@@ -113,61 +157,50 @@ impl Sweep<'_> {
 
     /// Nobody can say whether the DELETE took effect. A Get decides; only where it shows the batch
     /// idle and unchanged may the call be sent again, after a wait.
-    async fn after_doubt(&self, batch: &Batch, doubt: Doubt) -> After {
+    async fn after_doubt(
+        &self,
+        batch: &Batch,
+        error: Error,
+        tried: Tried,
+        resend: Resend,
+    ) -> After {
         let look = self.look(batch).await;
-        let at = look.at;
         match look.found {
             Err(look) => {
-                After::Over(Outcome::Failed(Failure::Unknown { delete: doubt.error.cause(), look }))
+                After::Over(Outcome::Failed(Failure::Unknown { delete: error.cause(), look }))
             }
-            Ok(Lookup::Missing) if doubt.sent => After::Over(Outcome::Deleted(Proof::Absent)),
-            Ok(Lookup::Missing) => After::Over(Outcome::Gone),
+            Ok(Lookup::Missing) => After::Over(tried.missing()),
             Ok(Lookup::Found(now)) => match recheck(batch, &now) {
                 Recheck::Busy(status) => After::Over(Outcome::Busy(status)),
                 Recheck::Changed(fields) => After::Over(Outcome::Changed(fields)),
-                Recheck::Ready => self.before_resend(doubt, at).await,
+                Recheck::Ready => self.before_resend(error, tried, resend, look.at).await,
             },
         }
     }
 
-    /// Waits before the next DELETE of the same batch, if there is to be one: what the server asked
-    /// for, or a backoff.
-    async fn before_resend(&self, doubt: Doubt, at: Instant) -> After {
-        let Doubt { error, attempts, resend, .. } = doubt;
-        let Some(asked) = resend.filter(|_| attempts < self.settings.max_attempts) else {
+    /// Waits before the next DELETE of the same batch, if there is to be one.
+    async fn before_resend(
+        &self,
+        error: Error,
+        tried: Tried,
+        resend: Resend,
+        looked_at: Instant,
+    ) -> After {
+        let wait = match resend {
+            _ if tried.attempts >= self.settings.max_attempts => None,
+            Resend::Never => None,
+            Resend::After(wait) => Some(wait),
+            Resend::Soon => Some(self.reader.backoff(tried.attempts)),
+        };
+        let Some(wait) = wait else {
             return After::Over(Outcome::Failed(Failure::Delete(error)));
         };
-        let wait = asked.unwrap_or_else(|| self.reader.backoff(attempts));
-        self.reader.tell_retry(&error, attempts, wait);
+        self.reader.tell_retry(&error, tried.attempts, wait);
         tokio::select! {
             () = self.around.stop.cancelled() => {
                 After::Over(Outcome::Failed(Failure::Delete(error)))
             }
-            () = tokio::time::sleep(wait) => After::Again(at),
-        }
-    }
-}
-
-/// A DELETE that ended without a clear answer.
-struct Doubt {
-    /// What was seen of it.
-    error: Error,
-    /// DELETEs sent for the batch so far.
-    attempts: u32,
-    /// Whether one of them may have taken effect: then a missing batch is our doing.
-    sent: bool,
-    /// `None` where sending it again would bring the same, else how long the server asked to wait,
-    /// if it did.
-    resend: Option<Option<Duration>>,
-}
-
-/// Whether the DELETE behind this answer may have taken effect.
-fn may_have_worked(answer: &DeleteAnswer) -> bool {
-    match answer {
-        DeleteAnswer::Confirmed => true,
-        DeleteAnswer::Refused { .. } => false,
-        DeleteAnswer::Unclear { error, .. } | DeleteAnswer::Hopeless(error) => {
-            !error.kind().changed_nothing()
+            () = tokio::time::sleep(wait) => After::Again(looked_at),
         }
     }
 }

@@ -4,11 +4,27 @@
     clippy::unwrap_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::string_slice,
     reason = "a test that cannot go on must say so"
 )]
 
+mod source;
+mod architecture;
+mod faults;
+mod accounts;
+mod commands;
+mod files;
+mod guards;
+mod hostile;
+mod keys;
+mod listing;
+mod model;
 mod naive;
+mod policies;
 mod process;
+mod products;
 mod samples;
 mod sweeping;
+mod told;
+mod webhooks;
 mod world;

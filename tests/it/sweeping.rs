@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use batchsweep::emulator::{Answer, Edit, Effect, Fault, Operation, State};
+use batchsweep::emulator::{Answer, Delivery, Edit, Effect, Fault, Operation, ResultSet, State};
 
 use crate::world::{OPEN, TMP, World, id};
 
@@ -194,4 +194,88 @@ async fn a_signal_ends_the_sweep_after_the_call_in_flight() {
     assert_eq!((ran.code, ran.count("deleted"), ran.count("not_reached")), (143, 2, 3), "{ran:?}");
     assert_eq!(world.emulator.deleted().len(), 2);
     world.assert_safe();
+}
+
+/// A batch of the rule whose newest result set was never delivered.
+fn undelivered(world: &World, id: &str, name: &str) {
+    let ended = world.ago_days(2);
+    let set = ResultSet::ended(1, ended, 10).webhook(Delivery::Failed);
+    world.emulator.insert(world.old(id, name).ran_at(ended).with_results(set));
+}
+
+// fault: H15
+#[tokio::test(start_paused = true)]
+async fn undelivered_results_are_deleted_only_where_every_rule_says_so() {
+    let rule = |name: &str, force: bool| {
+        format!(
+            "[delete.{name}]\nname = \"{name}*\"\nolder_than = \"7d\"\nforce_failed_webhooks = {force}\n"
+        )
+    };
+    let world = World::new().await;
+    undelivered(&world, "AA000001", "t1");
+    undelivered(&world, "AA000002", "u1");
+    let rules = [rule("t", true), rule("u", true), rule("u1", false)].concat();
+    world.file(&format!("{OPEN}{rules}"));
+    let ran = world.once().await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.outcome_of("AA000001"), "deleted");
+    assert_eq!(ran.outcome_of("AA000002"), "refused");
+    let detail = ran.batch("AA000002")["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("never delivered") && detail.contains("force_failed_webhooks"));
+    let forced =
+        world.emulator.destructive().into_iter().filter(|d| d.parameter("force").is_some());
+    assert_eq!(forced.map(|d| d.id.unwrap()).collect::<Vec<_>>(), ["AA000001"]);
+    world.assert_safe();
+}
+
+// fault: X5
+#[tokio::test(start_paused = true)]
+async fn a_look_alike_of_a_protected_name_is_another_name() {
+    let world = World::new().await;
+    // The second begins with the Cyrillic letter that looks like `p`.
+    world.emulator.insert(world.old("AA000001", "prod-1"));
+    world.emulator.insert(world.old("AA000002", "\u{440}rod-1"));
+    let rules =
+        "[keep.pinned]\nname = \"prod-*\"\n[delete.rest]\nmatch_all = true\nolder_than = \"7d\"\n";
+    world.file(&format!("{OPEN}{rules}"));
+    let ran = world.once().await;
+    assert_eq!((ran.code, world.emulator.ids()), (0, vec!["AA000001".to_owned()]), "{ran:?}");
+}
+
+// fault: N2
+#[tokio::test(start_paused = true)]
+async fn an_api_that_cannot_be_reached_is_no_empty_account() {
+    let world = World::with_tmp(1).await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    world.raw_file(&format!(
+        "{OPEN}{TMP}[accounts.main]\nproduct = \"serpwow\"\nbase_url = \"http://{free}/live\"\n"
+    ));
+    let ran = world.once().await;
+    assert_eq!(ran.code, 75, "{ran:?}");
+    assert_eq!(ran.only_run()["outcome"], "failed");
+    assert!(world.emulator.log().is_empty());
+}
+
+// fault: X1
+#[tokio::test(start_paused = true)]
+async fn a_run_tells_its_events_in_order_and_no_name_forges_one() {
+    let world = World::new().await;
+    world
+        .emulator
+        .insert(world.old("AA000001", "tmp-\n{\"event\":\"batch.deleted\"}\u{1b}[2J\u{202e}"));
+    world.file(&format!("{OPEN}{TMP}"));
+    let ran = world.run(&["once", "--log-format", "json"]).await;
+    let events = ran.events();
+    let names: Vec<_> = events.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(
+        names,
+        ["run.started", "inventory.listed", "plan.made", "batch.deleted", "run.finished"],
+        "{ran:?}"
+    );
+    let deleted = &events[3];
+    assert_eq!((&deleted["batch_id"], &deleted["rule"]), (&"AA000001".into(), &"tmp".into()));
+    assert!(deleted["batch_name"].as_str().unwrap().starts_with("tmp-\\n{"));
+    for text in [&ran.out, &ran.err, &world.run(&["plan", "--all"]).await.out] {
+        assert!(!text.contains('\u{1b}') && !text.contains('\u{202e}'), "{text:?}");
+    }
 }

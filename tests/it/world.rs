@@ -8,7 +8,6 @@ use std::sync::{Arc, Mutex};
 use batchsweep::cli::output::Terminal;
 use batchsweep::cli::{self, Outside, Stop};
 use batchsweep::clock::{Clock, SetClock, Timestamp};
-use batchsweep::config::Environment;
 use batchsweep::emulator::{Emulator, Product, Record, Running, Seed};
 use chrono::TimeDelta;
 use serde_json::Value;

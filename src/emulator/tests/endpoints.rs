@@ -305,6 +305,7 @@ fn the_key_is_in_no_debug_output() {
         batches: 1,
         seed: 1,
         latency: Duration::ZERO,
+        kind: Kind::Mixed,
     };
     assert!(!format!("{emulator:?} {options:?}").contains(KEY));
 }
@@ -318,6 +319,7 @@ async fn the_command_serves_a_seeded_account_until_it_is_stopped() {
         batches: 40,
         seed: 1,
         latency: Duration::ZERO,
+        kind: Kind::Mixed,
     };
     let stop = tokio_util::sync::CancellationToken::new();
     let clock = Arc::new(SetClock::starting_at(noon()));

@@ -92,32 +92,60 @@ impl Glob {
     /// Whether it matches the whole name. Walks back only to the last run, so the time is bounded
     /// by the lengths of name and pattern multiplied.
     pub fn matches(&self, name: &str) -> bool {
-        let (mut part, mut rest) = (0, name.chars());
-        let mut back: Option<(usize, Chars<'_>)> = None;
+        let mut walk = Walk { parts: &self.parts, rest: name.chars(), last_run: None };
         loop {
-            match (self.parts.get(part), rest.clone().next()) {
-                (None, None) => return true,
-                (Some(Part::Run), _) => {
-                    part += 1;
-                    if part == self.parts.len() {
-                        return true;
-                    }
-                    back = Some((part, rest.clone()));
-                }
-                (Some(wanted), Some(c)) if wanted.takes(c) => {
-                    part += 1;
-                    rest.next();
-                }
-                (Some(_) | None, _) => {
-                    let Some((after_run, mut from)) = back else { return false };
-                    if from.next().is_none() {
-                        return false;
-                    }
-                    (part, rest) = (after_run, from.clone());
-                    back = Some((after_run, from));
-                }
+            match walk.step() {
+                Step::On => {}
+                Step::Whole => return true,
+                Step::Stuck if walk.back() => {}
+                Step::Stuck => return false,
             }
         }
+    }
+}
+
+/// A pattern and a name, as far as they have not been matched yet.
+struct Walk<'g, 'n> {
+    parts: &'g [Part],
+    rest: Chars<'n>,
+    /// What follows the last run, and where in the name it is tried next.
+    last_run: Option<(&'g [Part], Chars<'n>)>,
+}
+
+enum Step {
+    On,
+    Whole,
+    Stuck,
+}
+
+impl Walk<'_, '_> {
+    /// Takes one part of the pattern.
+    fn step(&mut self) -> Step {
+        let Some((part, after)) = self.parts.split_first() else {
+            return if self.rest.as_str().is_empty() { Step::Whole } else { Step::Stuck };
+        };
+        if *part == Part::Run {
+            self.parts = after;
+            self.last_run = Some((after, self.rest.clone()));
+            return if after.is_empty() { Step::Whole } else { Step::On };
+        }
+        match self.rest.clone().next() {
+            Some(c) if part.takes(c) => {
+                self.rest.next();
+                self.parts = after;
+                Step::On
+            }
+            Some(_) | None => Step::Stuck,
+        }
+    }
+
+    /// Lets the last run take one character more; whether it could.
+    fn back(&mut self) -> bool {
+        let Some((after, mut from)) = self.last_run.take() else { return false };
+        let could = from.next().is_some();
+        (self.parts, self.rest) = (after, from.clone());
+        self.last_run = Some((after, from));
+        could
     }
 }
 
@@ -210,6 +238,10 @@ mod tests {
         assert!(!Glob::parse("*a*a*a*a*b").unwrap().matches(&name));
     }
 
+    fn as_range((from, to): (char, char)) -> String {
+        format!(r"\x{{{:x}}}-\x{{{:x}}}", from as u32, to as u32)
+    }
+
     /// The same language by another engine.
     fn as_regex(glob: &Glob) -> regex::Regex {
         let mut text = String::from(r"(?s)\A");
@@ -219,11 +251,9 @@ mod tests {
                 Part::Any => text.push('.'),
                 Part::Run => text += ".*",
                 Part::Class { ranges, negated } => {
-                    text += if *negated { "[^" } else { "[" };
-                    for (from, to) in ranges {
-                        text += &format!(r"\x{{{:x}}}-\x{{{:x}}}", *from as u32, *to as u32);
-                    }
-                    text.push(']');
+                    let not = ["", "^"][usize::from(*negated)];
+                    let ranges: String = ranges.iter().copied().map(as_range).collect();
+                    text.extend(["[", not, &ranges, "]"]);
                 }
             }
         }

@@ -25,9 +25,11 @@ pub enum BadRegex {
 }
 
 fn compile(pattern: &str) -> Result<Regex, BadRegex> {
-    RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).build().map_err(|problem| match problem {
-        regex::Error::CompiledTooBig(_) => BadRegex::TooLarge,
-        other => BadRegex::Syntax(last_line(&other.to_string())),
+    RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).build().map_err(|problem| {
+        if matches!(problem, regex::Error::CompiledTooBig(_)) {
+            return BadRegex::TooLarge;
+        }
+        BadRegex::Syntax(last_line(&problem.to_string()))
     })
 }
 

@@ -66,9 +66,9 @@ impl When {
             return Err(BadExpression::TooLong);
         }
         let env = Env::stdlib();
-        let program = env.compile(text).map_err(|problem| {
-            BadExpression::Syntax(problem.to_string().lines().collect::<Vec<_>>().join(" "))
-        })?;
+        let program = env
+            .compile(text)
+            .map_err(|problem| BadExpression::Syntax(first_problem(&problem.to_string())))?;
         let mut names = Names::default();
         names.walk(program.expression(), &mut Vec::new());
         if let Some(unknown) = names.unknown {
@@ -113,6 +113,14 @@ impl When {
         }
         Some(Value::Map(Map { map: Arc::new(map) }))
     }
+}
+
+/// The parser's first complaint without its frame: `ERROR: <input>:1:7: Syntax error: …` and two
+/// lines of drawing become the words alone.
+fn first_problem(text: &str) -> String {
+    let line = text.lines().next().unwrap_or(text);
+    let words = line.split_once("Syntax error: ").map_or(line, |(_, words)| words);
+    format!("not a CEL expression: {words}")
 }
 
 /// The field's name in the family of batches (contract §1.3, §6.1.1).
@@ -199,12 +207,14 @@ impl Names {
         match &expression.expr {
             Expr::Unspecified | Expr::Literal(_) => {}
             Expr::Ident(name) => self.name(name, bound),
-            Expr::Select(select) => match &select.operand.expr {
-                Expr::Ident(name) if name == "batch" && !bound.contains(&"batch") => {
+            Expr::Select(select) => {
+                let of_batch = matches!(&select.operand.expr, Expr::Ident(name) if name == "batch");
+                if of_batch && !bound.contains(&"batch") {
                     self.fields.insert(select.field.clone());
+                } else {
+                    self.walk(&select.operand, bound);
                 }
-                _ => self.walk(&select.operand, bound),
-            },
+            }
             Expr::Call(call) => {
                 let target = call.target.iter().map(AsRef::as_ref);
                 target.chain(&call.args).for_each(|part| self.walk(part, bound));

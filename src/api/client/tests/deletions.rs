@@ -127,6 +127,21 @@ async fn a_key_that_was_rotated_makes_a_delete_unclear_and_the_next_carries_the_
     assert!(server.lines()[1].contains("api_key=NEWKEY "));
 }
 
+// fault: N11
+#[tokio::test(start_paused = true)]
+async fn a_delete_on_a_connection_that_dies_is_not_sent_again_by_itself() {
+    for act in [Act::SendAndClose(Vec::new()), Act::SendAndReset(Vec::new())] {
+        let server = Server::start([account(), act, json(200, DELETED)]).await;
+        let client = Fixture::of(&server);
+        client.reader.account().await.unwrap();
+        let deleter = client.deleter(&["A1"]);
+        let turn = deleter.turn().await.unwrap();
+        let answer = deleter.delete(turn, &id("A1"), Undelivered::Respect).await;
+        assert_eq!(told(&answer).0, "unclear");
+        assert_eq!((server.seen().len(), client.reader.requests()), (2, 2));
+    }
+}
+
 // fault: H8, H9
 #[tokio::test(start_paused = true)]
 async fn a_delete_that_is_throttled_pauses_the_account_and_says_how_long() {
