@@ -21,6 +21,13 @@ use crate::clock::Timestamp;
 /// The longest expression, in bytes.
 const MAX_LEN: usize = 4 * 1024;
 
+/// The deepest nesting, of brackets and of operators. The parser and the evaluation call themselves
+/// once for each level: at 1,900 brackets a debug build ran out of its stack.
+const MAX_DEPTH: usize = 64;
+
+/// The most operator characters: a chain of operators is as deep as it is long until it is parsed.
+const MAX_OPERATORS: usize = 512;
+
 /// Why a text is no usable expression.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BadExpression {
@@ -30,6 +37,13 @@ pub enum BadExpression {
     /// It is too long.
     #[error("an expression has at most {} bytes", MAX_LEN)]
     TooLong,
+    /// It is nested too deeply.
+    #[error(
+        "an expression nests at most {} levels deep and has at most {} operators",
+        MAX_DEPTH,
+        MAX_OPERATORS
+    )]
+    TooDeep,
     /// It cannot be read; the parser's own sentence, in one line.
     #[error("{0}")]
     Syntax(String),
@@ -65,12 +79,19 @@ impl When {
         if text.len() > MAX_LEN {
             return Err(BadExpression::TooLong);
         }
+        let operators = text.bytes().filter(|b| b"+-*/%!<>=&|?:.,".contains(b)).count();
+        if bracket_depth(text) > MAX_DEPTH || operators > MAX_OPERATORS {
+            return Err(BadExpression::TooDeep);
+        }
         let env = Env::stdlib();
         let program = env
             .compile(text)
             .map_err(|problem| BadExpression::Syntax(first_problem(&problem.to_string())))?;
         let mut names = Names::default();
         names.walk(program.expression(), &mut Vec::new());
+        if names.deepest > MAX_DEPTH {
+            return Err(BadExpression::TooDeep);
+        }
         if let Some(unknown) = names.unknown {
             return Err(BadExpression::UnknownName(unknown));
         }
@@ -113,6 +134,20 @@ impl When {
         }
         Some(Value::Map(Map { map: Arc::new(map) }))
     }
+}
+
+/// How deeply brackets nest, at most. Those in quotes count too: nobody nests them so deeply there.
+fn bracket_depth(text: &str) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    for byte in text.bytes() {
+        match byte {
+            b'(' | b'[' | b'{' => depth += 1,
+            b')' | b']' | b'}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        deepest = deepest.max(depth);
+    }
+    deepest
 }
 
 /// The parser's first complaint without its frame: `ERROR: <input>:1:7: Syntax error: …` and two
@@ -199,11 +234,20 @@ struct Names {
     fields: BTreeSet<String>,
     whole: bool,
     unknown: Option<String>,
+    depth: usize,
+    deepest: usize,
 }
 
 impl Names {
     /// Collects names; `bound` are those that macros such as `exists` introduce.
     fn walk<'e>(&mut self, expression: &'e IdedExpr, bound: &mut Vec<&'e str>) {
+        self.depth += 1;
+        self.deepest = self.deepest.max(self.depth);
+        self.walk_parts(expression, bound);
+        self.depth -= 1;
+    }
+
+    fn walk_parts<'e>(&mut self, expression: &'e IdedExpr, bound: &mut Vec<&'e str>) {
         match &expression.expr {
             Expr::Unspecified | Expr::Literal(_) => {}
             Expr::Ident(name) => self.name(name, bound),
@@ -328,5 +372,27 @@ mod tests {
         assert_eq!(problem("bach.name == 'x'"), BadExpression::UnknownName("bach".into()));
         assert_eq!(problem("[1].exists(x, x == y)"), BadExpression::UnknownName("y".into()));
         assert!(matches!(problem("batch.name =="), BadExpression::Syntax(_)));
+    }
+
+    // fault: F6
+    #[test]
+    fn an_expression_nested_too_deeply_is_refused_and_an_ordinary_one_is_not() {
+        let nested = |open: &str, middle: &str, close: &str, levels: usize| {
+            [open.repeat(levels), middle.to_owned(), close.repeat(levels)].concat()
+        };
+        for text in [
+            nested("(", "true", ")", 1_900),
+            nested("[", "1", "]", 1_900),
+            nested("{1:", "1", "}", 800),
+            nested("1+", "1 == 1", "", 1_900),
+            nested("1+", "1 == 1", "", 500),
+            nested("", "batch", ".a", 1_900),
+            nested("(", "true", "", 4_000),
+        ] {
+            let refused = When::parse(&text).unwrap_err();
+            assert_eq!(refused, BadExpression::TooDeep, "{text:.20}");
+        }
+        assert!(When::parse(&nested("(", "true", ")", 30)).is_ok());
+        assert!(When::parse(&nested("true && ", "true", "", 20)).is_ok());
     }
 }
