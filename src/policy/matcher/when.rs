@@ -25,6 +25,10 @@ const MAX_LEN: usize = 4 * 1024;
 /// once for each level: at 1,900 brackets a debug build ran out of its stack.
 const MAX_DEPTH: usize = 64;
 
+/// The stack that an expression is parsed on. The parser takes some 70 KiB for a level in a debug
+/// build: a test's thread has room for thirty. Only what is used is ever taken from the machine.
+const PARSER_STACK: usize = 64 << 20;
+
 /// The most operator characters: a chain of operators is as deep as it is long until it is parsed.
 const MAX_OPERATORS: usize = 512;
 
@@ -44,6 +48,9 @@ pub enum BadExpression {
         MAX_OPERATORS
     )]
     TooDeep,
+    /// This machine gave no thread to parse it on.
+    #[error("it could not be parsed: this machine gives no further thread")]
+    NoThread,
     /// It cannot be read; the parser's own sentence, in one line.
     #[error("{0}")]
     Syntax(String),
@@ -84,9 +91,7 @@ impl When {
             return Err(BadExpression::TooDeep);
         }
         let env = Env::stdlib();
-        let program = env
-            .compile(text)
-            .map_err(|problem| BadExpression::Syntax(first_problem(&problem.to_string())))?;
+        let program = compile(&env, text)?;
         let mut names = Names::default();
         names.walk(program.expression(), &mut Vec::new());
         if names.deepest > MAX_DEPTH {
@@ -134,6 +139,21 @@ impl When {
         }
         Some(Value::Map(Map { map: Arc::new(map) }))
     }
+}
+
+/// Parses on a stack of its own.
+fn compile(env: &Env, text: &str) -> Result<Program, BadExpression> {
+    let parse = || {
+        env.compile(text)
+            .map_err(|problem| BadExpression::Syntax(first_problem(&problem.to_string())))
+    };
+    std::thread::scope(|scope| {
+        let parsing =
+            std::thread::Builder::new().stack_size(PARSER_STACK).spawn_scoped(scope, parse);
+        parsing.map_or(Err(BadExpression::NoThread), |parsing| {
+            parsing.join().unwrap_or(Err(BadExpression::NoThread))
+        })
+    })
 }
 
 /// How deeply brackets nest, at most. Those in quotes count too: nobody nests them so deeply there.
