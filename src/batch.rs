@@ -430,6 +430,25 @@ pub(crate) mod fixtures {
         text.parse().unwrap()
     }
 
+    /// A batch of which only the record's text is of interest.
+    pub(crate) fn of_record(id: &str, raw: &str) -> Batch {
+        Batch {
+            id: BatchId::parse(id).unwrap(),
+            name: Fact::Missing,
+            created_at: Fact::Missing,
+            last_run: Fact::Missing,
+            status: Fact::Missing,
+            schedule_type: Fact::Missing,
+            priority: Fact::Missing,
+            enabled: Fact::Missing,
+            destinations: Fact::Missing,
+            searches: Fact::Missing,
+            results_count: Fact::Missing,
+            next_result_set_id: Fact::Missing,
+            raw: raw.into(),
+        }
+    }
+
     /// A batch with this id, in every other respect ordinary.
     pub(crate) fn batch(id: &str) -> Builder {
         let known = |text: &str| -> Fact<Word> { Fact::Known(word(text)) };

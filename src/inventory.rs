@@ -186,6 +186,14 @@ pub enum Flaw {
 }
 
 impl IncompleteInventory {
+    /// The cause and what is under it, in one line.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::Page { source, .. } => format!("{self}: {}", source.cause()),
+            Self::Flawed(_) => self.to_string(),
+        }
+    }
+
     /// What to do.
     pub fn help(&self) -> &'static str {
         match self {
@@ -305,15 +313,19 @@ impl Proof {
         Flaw::Count { distinct: self.seen.len(), pages: self.pages, total: self.total }
     }
 
+    /// Whether ids, counts and totals agree: then nothing is missing.
+    fn whole(&self) -> Result<(), Flaw> {
+        let agree = self.seen.len() as u64 == self.total && self.counted == self.total;
+        if agree { Ok(()) } else { Err(self.miscount()) }
+    }
+
     /// The inventory, if the pages are a whole. `account_count` is what the account's own page says.
     ///
     /// # Errors
     /// [`Flaw`] where ids, counts and totals do not agree, or no record could be read.
     pub fn finish(mut self, account_count: Option<u64>) -> Result<Inventory, Flaw> {
+        self.whole()?;
         let distinct = self.seen.len();
-        if distinct as u64 != self.total || self.counted != self.total {
-            return Err(self.miscount());
-        }
         if let Some(account) = account_count.filter(|account| *account > distinct as u64) {
             return Err(Flaw::AccountHoldsMore { distinct, account });
         }
@@ -345,17 +357,9 @@ pub async fn list(
 ) -> Result<Inventory, IncompleteInventory> {
     let began = around.clock.monotonic();
     let tell = |event: &Event| around.observer.observe(&around.scope, event);
-    let mut tried = 1;
-    let inventory = loop {
-        match list_once(reader, around).await {
-            Ok(inventory) => break inventory,
-            Err(IncompleteInventory::Flawed(_)) if tried < LISTINGS => tried += 1,
-            Err(cause) => {
-                tell(&Event::InventoryIncomplete { cause: sentence(&cause) });
-                return Err(cause);
-            }
-        }
-    };
+    let listed = undisturbed(async || list_once(reader, around).await).await;
+    let inventory = listed
+        .inspect_err(|cause| tell(&Event::InventoryIncomplete { cause: cause.sentence() }))?;
     tell(&Event::InventoryListed {
         batches: inventory.len(),
         unreadable: inventory.batches.iter().filter(|batch| !is_readable(batch)).count()
@@ -363,14 +367,6 @@ pub async fn list(
         duration: around.clock.monotonic().duration_since(began),
     });
     Ok(inventory)
-}
-
-/// The cause and what is under it, in one line.
-fn sentence(cause: &IncompleteInventory) -> String {
-    match cause {
-        IncompleteInventory::Page { source, .. } => format!("{cause}: {}", source.cause()),
-        IncompleteInventory::Flawed(_) => cause.to_string(),
-    }
 }
 
 async fn list_once(
@@ -458,28 +454,28 @@ pub async fn still_listed(
 ) -> Result<BTreeSet<BatchId>, IncompleteInventory> {
     let mut waits = LAG.into_iter();
     loop {
-        let inventory = list_ids(reader, around).await?;
+        let inventory = undisturbed(async || list_ids(reader, around).await).await?;
         let left: BTreeSet<_> = ids.intersection(&inventory).cloned().collect();
         let Some(wait) = waits.next().filter(|_| !left.is_empty()) else { return Ok(left) };
         tokio::time::sleep(wait).await;
     }
 }
 
-/// The ids of a complete listing, without the records: a proof needs no more.
-async fn list_ids(
-    reader: &Reader,
-    around: &Surroundings,
-) -> Result<BTreeSet<BatchId>, IncompleteInventory> {
+/// Lists anew where somebody else's work disturbed the listing, a few times.
+async fn undisturbed<T>(
+    listing: impl AsyncFn() -> Result<T, IncompleteInventory>,
+) -> Result<T, IncompleteInventory> {
     let mut tried = 1;
     loop {
-        match list_ids_once(reader, around).await {
+        match listing().await {
             Err(IncompleteInventory::Flawed(_)) if tried < LISTINGS => tried += 1,
             result => return result,
         }
     }
 }
 
-async fn list_ids_once(
+/// The ids of a complete listing, without the records: a proof needs no more.
+async fn list_ids(
     reader: &Reader,
     around: &Surroundings,
 ) -> Result<BTreeSet<BatchId>, IncompleteInventory> {
@@ -490,8 +486,8 @@ async fn list_ids_once(
         next = take_page(reader, around, &mut proof, number).await?;
         ids.extend(proof.batches.drain(..).map(|batch| batch.id));
     }
-    let whole = proof.seen.len() as u64 == proof.total && proof.counted == proof.total;
-    if whole { Ok(ids) } else { Err(proof.miscount().into()) }
+    proof.whole()?;
+    Ok(ids)
 }
 
 #[cfg(test)]

@@ -254,6 +254,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::batch::fixtures::of_record;
     use crate::batch::{AccountName, RunId, Status, Undelivered};
     use crate::clock::Timestamp;
     use crate::inventory::Inventory;
@@ -313,21 +314,7 @@ mod tests {
     }
 
     fn batch(id: &str, raw: &str) -> Batch {
-        Batch {
-            id: BatchId::parse(id).unwrap(),
-            name: Fact::Missing,
-            created_at: Fact::Missing,
-            last_run: Fact::Missing,
-            status: Fact::Missing,
-            schedule_type: Fact::Missing,
-            priority: Fact::Missing,
-            enabled: Fact::Missing,
-            destinations: Fact::Missing,
-            searches: Fact::Missing,
-            results_count: Fact::Missing,
-            next_result_set_id: Fact::Missing,
-            raw: raw.into(),
-        }
+        of_record(id, raw)
     }
 
     fn delete(rule: &str) -> Verdict {

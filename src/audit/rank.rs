@@ -148,27 +148,13 @@ fn day(at: Nanos, zone: chrono_tz::Tz) -> Option<Day> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::batch::{BatchId, Fact};
+    use crate::batch::fixtures::of_record;
     use crate::clock::Timestamp;
     use crate::config::raw::RawRule;
 
     /// A batch of which only the record is of interest here.
     fn batch(id: &str, fields: &str) -> Batch {
-        Batch {
-            id: BatchId::parse(id).unwrap(),
-            name: Fact::Missing,
-            created_at: Fact::Missing,
-            last_run: Fact::Missing,
-            status: Fact::Missing,
-            schedule_type: Fact::Missing,
-            priority: Fact::Missing,
-            enabled: Fact::Missing,
-            destinations: Fact::Missing,
-            searches: Fact::Missing,
-            results_count: Fact::Missing,
-            next_result_set_id: Fact::Missing,
-            raw: format!("{{\"id\":\"{id}\",{fields}}}").into(),
-        }
+        of_record(id, &format!("{{\"id\":\"{id}\",{fields}}}"))
     }
 
     /// A batch that ran at that time, created at the start of 2020.

@@ -7,12 +7,10 @@ use serde::Serialize;
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure;
-use crate::cli::output::{self, Paint, Terminal};
+use crate::cli::output::{Paint, Terminal};
 use crate::cli::session::{Session, Watch};
 use crate::config::diagnose;
-use crate::config::{
-    self, Account, Colour, Config, Diagnostic, DryRun, Rejected, Replaced, Severity,
-};
+use crate::config::{self, Account, Config, Diagnostic, DryRun, Rejected, Replaced, Severity};
 use crate::run::report::{Exit, NotBegun, exit_of_call};
 
 /// Runs the command.
@@ -53,19 +51,11 @@ pub(super) fn show_rejected(rejected: &Rejected, global: &Global, outside: &Outs
         Shape::Json => terminal.json(&Document::of_rejected(rejected)),
         Shape::Text => {}
     }
-    terminal.error(&rejected.render(colour(terminal)));
+    terminal.error(&rejected.render(terminal.colour));
     terminal.error(&format!(
         "{}: {rejected}; nothing was sent to any account. Exit code 78.\n",
         terminal.paint(Paint::Alarm, "error")
     ));
-}
-
-/// Whether diagnostics are coloured.
-fn colour(terminal: &Terminal) -> Colour {
-    match terminal.colour {
-        output::Colour::Always => Colour::Always,
-        output::Colour::Never => Colour::Never,
-    }
 }
 
 /// Shows a good configuration.
@@ -82,7 +72,7 @@ fn show(config: &Config, warnings: &[Diagnostic], terminal: &Terminal) {
     }
     if !warnings.is_empty() {
         text.push('\n');
-        text.push_str(&diagnose::render(warnings, &config.sources, colour(terminal)));
+        text.push_str(&diagnose::render(warnings, &config.sources, terminal.colour));
     }
     let mode = if config.dry_run {
         "dry_run = true: runs plan and log, and delete nothing"
@@ -127,7 +117,7 @@ async fn online(config: Config, global: &Global, outside: &Outside) -> Exit {
     let tried =
         session.for_each_account(async |account: &Account| try_key(&session, account).await).await;
     let mut exit = Exit::Done;
-    for (account, result) in session.config.accounts.iter().zip(tried) {
+    for result in tried {
         match result {
             Ok(line) if global.output == Shape::Text => outside.terminal.data(&line),
             Ok(_) => {}
@@ -136,7 +126,6 @@ async fn online(config: Config, global: &Global, outside: &Outside) -> Exit {
                 failure.show(&outside.terminal, outside.stop.signal());
             }
         }
-        let _ = account;
     }
     exit
 }

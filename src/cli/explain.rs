@@ -15,7 +15,7 @@ use crate::config::Account;
 use crate::inventory;
 use crate::policy::answer::Answer;
 use crate::policy::{Explanation, Memory, RuleTrace};
-use crate::run::report::{Exit, NotBegun, exit_of_listing};
+use crate::run::report::{Exit, exit_of_listing};
 
 /// What one account has to say of the batch.
 enum Found {
@@ -41,13 +41,12 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
     let mut documents = Vec::new();
     for (account, found) in session.config.accounts.iter().zip(&found) {
         match found {
-            Found::Batch(batch, explanation) => match global.output {
-                Shape::Json => documents.push(Document::of(account, batch, explanation)),
-                Shape::Text => {
+            Found::Batch(batch, explanation) => {
+                if global.output == Shape::Text {
                     outside.terminal.data(&text(account, batch, explanation, &outside.terminal));
-                    documents.push(Document::of(account, batch, explanation));
                 }
-            },
+                documents.push(Document::of(account, batch, explanation));
+            }
             Found::NotHere => {}
             Found::NotRead(failure) => {
                 exit = exit.worse(failure.exit);
@@ -67,7 +66,7 @@ async fn look(session: &Session<'_>, account: &Account, id: &BatchId) -> Found {
     let name = account.name.as_str();
     let runner = match session.runner(account) {
         Ok(runner) => runner,
-        Err(cause @ (NotBegun::Key(_) | NotBegun::Client(_))) => {
+        Err(cause) => {
             return Found::NotRead(Failure { consequence: "", ..failure::of_begin(name, &cause) });
         }
     };

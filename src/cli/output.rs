@@ -11,6 +11,7 @@ use comfy_table::{Cell, ContentArrangement, Table};
 use serde::Serialize;
 
 use crate::config::Environment;
+use crate::observe::Colour;
 
 /// A stream that may be a test's buffer.
 pub type Stream = Arc<Mutex<dyn Write + Send>>;
@@ -20,8 +21,6 @@ pub type Stream = Arc<Mutex<dyn Write + Send>>;
 pub struct Terminal {
     out: Stream,
     err: Stream,
-    /// Whether standard output is a terminal, and its width in columns.
-    pub out_columns: Option<u16>,
     /// Whether standard error is a terminal.
     pub err_is_terminal: IsTty,
     /// Whether text for people may be coloured.
@@ -37,19 +36,9 @@ pub enum IsTty {
     Yes,
 }
 
-/// Whether text may be coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
-    /// It may not.
-    Never,
-    /// It may.
-    Always,
-}
-
 impl fmt::Debug for Terminal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Terminal")
-            .field("out_columns", &self.out_columns)
             .field("err_is_terminal", &self.err_is_terminal)
             .field("colour", &self.colour)
             .finish_non_exhaustive()
@@ -65,11 +54,9 @@ impl Terminal {
         let dumb = env.get("TERM").is_some_and(|value| value == "dumb");
         let is_terminal = io::stdout().is_terminal();
         let colour = !set("NO_COLOR") && (forced || (is_terminal && !dumb));
-        let columns = env.get("COLUMNS").and_then(|columns| columns.parse().ok());
         Self {
             out: Arc::new(Mutex::new(BufWriter::new(io::stdout()))),
             err: Arc::new(Mutex::new(io::stderr())),
-            out_columns: is_terminal.then(|| columns.or_else(width_of_terminal).unwrap_or(100)),
             err_is_terminal: if io::stderr().is_terminal() { IsTty::Yes } else { IsTty::No },
             colour: if colour { Colour::Always } else { Colour::Never },
         }
@@ -77,7 +64,7 @@ impl Terminal {
 
     /// Streams that a test reads.
     pub fn of_streams(out: Stream, err: Stream) -> Self {
-        Self { out, err, out_columns: None, err_is_terminal: IsTty::No, colour: Colour::Never }
+        Self { out, err, err_is_terminal: IsTty::No, colour: Colour::Never }
     }
 
     /// Writes data for people.
@@ -121,11 +108,6 @@ impl Terminal {
             Colour::Never => text.to_owned(),
         }
     }
-}
-
-fn width_of_terminal() -> Option<u16> {
-    let table = Table::new();
-    table.width()
 }
 
 /// What a colour says.

@@ -14,10 +14,10 @@ use crate::cli::Outside;
 use crate::cli::args::Global;
 use crate::cli::failure::{self, Failure};
 use crate::config::{self, Account, Config, DryRun};
-use crate::observe::All;
 use crate::observe::event::{Observer, Scope};
-use crate::observe::log::{self, Colour, Json, Level, Log, SharedWriter};
+use crate::observe::log::{self, Json, Level, Log, SharedWriter};
 use crate::observe::progress::Progress;
+use crate::observe::{All, Colour};
 use crate::run::Runner;
 use crate::run::report::NotBegun;
 
@@ -228,8 +228,7 @@ fn open_log(global: &Global, outside: &Outside, progress: Option<&Progress>) -> 
             }
         }
     };
-    let coloured = tty && outside.terminal.colour == super::output::Colour::Always;
-    let colour = if coloured { Colour::Always } else { Colour::Never };
+    let colour = if tty { outside.terminal.colour } else { Colour::Never };
     let settings = log::Settings { json, level: level(global), colour };
     let clock = Arc::clone(&outside.clock);
     let dispatch = match progress {

@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::hide;
 use super::place::{KeyPath, Origin, Place, Places};
+use crate::observe::Colour;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -259,15 +260,6 @@ pub fn render(diagnostics: &[Diagnostic], sources: &Sources, colour: Colour) -> 
     out.truncate(end);
     out.push('\n');
     out
-}
-
-/// Whether a text is for a terminal that shows colours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
-    /// Plain text.
-    Never,
-    /// ANSI escapes.
-    Always,
 }
 
 fn group<'a>(diagnostic: &'a Diagnostic, sources: &'a Sources) -> Group<'a> {

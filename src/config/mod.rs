@@ -33,7 +33,7 @@ use std::path::{Path, PathBuf};
 use chrono_tz::Tz;
 
 pub use self::cases::TestCase;
-pub use self::diagnose::{Colour, Diagnostic, Severity, Sources};
+pub use self::diagnose::{Diagnostic, Severity, Sources};
 pub use self::environment::Environment;
 pub use self::layers::Replaced;
 pub use self::secret::{KeyOrigin, KeyProblem};
@@ -49,6 +49,7 @@ use crate::api;
 use crate::audit;
 use crate::batch::{AccountName, RuleName};
 use crate::guards;
+use crate::observe::Colour;
 use crate::policy::Policy;
 use crate::sweep;
 use crate::warrant::Armed;

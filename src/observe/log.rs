@@ -18,6 +18,7 @@ use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 
 use crate::clock::Clock;
+use crate::observe::Colour;
 use crate::observe::event::{Event, Observer, Scope, Subject};
 
 /// How lines are written.
@@ -86,15 +87,6 @@ pub enum Json {
     No,
     /// They are JSON.
     Yes,
-}
-
-/// Whether text is coloured.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Colour {
-    /// It is not.
-    Never,
-    /// It is.
-    Always,
 }
 
 /// Makes the log: a dispatcher to be set for as long as the program runs.

@@ -11,6 +11,15 @@ use std::sync::Arc;
 
 use crate::observe::event::{Event, Observer, Scope};
 
+/// Whether text that people read is coloured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Colour {
+    /// Plain text.
+    Never,
+    /// ANSI escapes.
+    Always,
+}
+
 /// Several observers as one.
 #[derive(Debug)]
 pub struct All(pub Vec<Arc<dyn Observer>>);

@@ -6,8 +6,6 @@
 
 pub mod report;
 
-use std::sync::Arc;
-
 use crate::api::client::{ApiKey, KeySource, Reader, Surroundings};
 use crate::api::error::Error;
 use crate::audit;
@@ -129,11 +127,6 @@ impl<'a> Runner<'a> {
         self.around.observer.observe(&self.around.scope, event);
     }
 
-    /// Calls made so far.
-    pub fn requests(&self) -> u64 {
-        self.reader.requests()
-    }
-
     /// The half that reads.
     pub const fn reader(&self) -> &Reader {
         &self.reader
@@ -160,6 +153,3 @@ pub fn readings(admission: &Admission) -> &[Reading] {
         Err(tripped) => tripped.readings(),
     }
 }
-
-/// Shared observers, as [`Surroundings`] take them.
-pub type SharedObserver = Arc<dyn crate::observe::event::Observer>;

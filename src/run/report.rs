@@ -150,21 +150,10 @@ pub const fn exit_of_listing(cause: &IncompleteInventory) -> Exit {
 
 impl RunReport {
     /// `swept`, `dry_run`, `guarded`, `incomplete` or `failed`.
-    pub const fn outcome(&self) -> &'static str {
+    pub fn outcome(&self) -> &'static str {
         match &self.ending {
-            Ending::NotBegun(_) => "failed",
-            Ending::Incomplete(cause) => match exit_of_listing(cause) {
-                Exit::Incomplete => "incomplete",
-                Exit::Done
-                | Exit::SomeFailed
-                | Exit::Usage
-                | Exit::Guarded
-                | Exit::Internal
-                | Exit::Unavailable
-                | Exit::KeyRefused
-                | Exit::Configuration
-                | Exit::Stopped => "failed",
-            },
+            Ending::Incomplete(cause) if exit_of_listing(cause) == Exit::Incomplete => "incomplete",
+            Ending::NotBegun(_) | Ending::Incomplete(_) => "failed",
             Ending::Guarded(_) => "guarded",
             Ending::Dry(_) => "dry_run",
             Ending::Swept(report) => match report.ended {
@@ -216,10 +205,7 @@ impl RunReport {
         match &self.ending {
             Ending::NotBegun(NotBegun::Key(problem)) => Some(problem.to_string()),
             Ending::NotBegun(NotBegun::Client(error)) => Some(error.cause()),
-            Ending::Incomplete(cause @ IncompleteInventory::Page { source, .. }) => {
-                Some(format!("{cause}: {}", source.cause()))
-            }
-            Ending::Incomplete(IncompleteInventory::Flawed(flaw)) => Some(flaw.to_string()),
+            Ending::Incomplete(cause) => Some(cause.sentence()),
             Ending::Guarded(_) | Ending::Dry(_) => None,
             Ending::Swept(report) => match &report.ended {
                 Ended::Whole if report.verified == Some(false) => {

@@ -26,7 +26,7 @@ use crate::observe::event::{Event, Subject};
 use crate::plan::Plan;
 use crate::policy::verdict::Verdict;
 use crate::sweep::lookahead::{Look, Lookahead};
-use crate::sweep::outcome::{Failure, Outcome, Proof};
+use crate::sweep::outcome::{Failure, Outcome};
 
 pub use recheck::recheck;
 
@@ -377,9 +377,4 @@ fn undelivered(verdict: &Verdict) -> Undelivered {
         | Verdict::Held { .. }
         | Verdict::Unmatched => Undelivered::Respect,
     }
-}
-
-/// A deletion that the API confirmed.
-const fn acknowledged() -> Outcome {
-    Outcome::Deleted(Proof::Acknowledged)
 }

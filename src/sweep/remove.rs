@@ -12,7 +12,7 @@ use crate::api::error::{Error, ServerText};
 use crate::batch::{Batch, Undelivered};
 use crate::sweep::outcome::{Failure, Outcome, Proof};
 use crate::sweep::recheck::{Recheck, recheck};
-use crate::sweep::{FRESH, Judged, Sweep, Swept, acknowledged, judge};
+use crate::sweep::{FRESH, Judged, Sweep, Swept, judge};
 
 /// What follows from the answer to one DELETE.
 enum After {
@@ -112,7 +112,7 @@ impl Sweep<'_> {
     /// What an answer to a DELETE, the last of those tried, means.
     async fn after(&self, batch: &Batch, answer: DeleteAnswer, tried: Tried) -> After {
         match answer {
-            DeleteAnswer::Confirmed => After::Over(acknowledged()),
+            DeleteAnswer::Confirmed => After::Over(Outcome::Deleted(Proof::Acknowledged)),
             DeleteAnswer::Hopeless(error) => After::Over(Outcome::Failed(Failure::Delete(error))),
             DeleteAnswer::Refused { status, message } => {
                 After::Over(self.after_refusal(batch, (status, message), tried).await)
