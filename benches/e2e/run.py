@@ -2,12 +2,15 @@
 """Measures a whole sweep side by side with the floor and the peers, against the built-in emulator.
 
     cargo build --release --bin batchsweep --example peer
-    benches/e2e/run.py [--batches 10000] [--latency-ms 0,5,20] [--rounds 3]
+    benches/e2e/run.py [--batches 10000] [--latency-ms 0,5,20] [--rounds 3] [--only PART]
+
+Needs GNU time (/usr/bin/time); the peer in Python needs the package requests.
 
 Every program runs in turn within a round (A B C A B C) on a fresh copy of the same account; figures
 are medians with minimum and maximum, ratios are taken inside a round. Everything is on loopback.
 """
 import argparse
+import json
 import os
 import shutil
 import statistics
@@ -57,26 +60,30 @@ class Emulator:
 
 
 def run(command, env=None, out=None):
-    """Runs a program; wall seconds, CPU seconds, peak RSS in MiB, its output."""
-    with tempfile.TemporaryFile() as stdout, open(out or os.devnull, "wb") as stderr:
+    """Runs a program; wall seconds, CPU seconds, peak RSS in MiB, its output.
+
+    GNU time starts it: the kernel counts the memory of whoever starts a program as the program's own,
+    and this script is larger than what it measures.
+    """
+    with tempfile.TemporaryFile() as stdout, open(out or os.devnull, "wb") as stderr, \
+            tempfile.NamedTemporaryFile("r") as used:
         began = time.monotonic()
-        child = subprocess.Popen(command, stdout=stdout, stderr=stderr,
-                                 env={**os.environ, **(env or {})})
-        _, status, usage = os.wait4(child.pid, 0)
+        ended = subprocess.run(["/usr/bin/time", "-q", "-f", "%U %S %M", "-o", used.name, *command],
+                               stdout=stdout, stderr=stderr, env={**os.environ, **(env or {})})
         wall = time.monotonic() - began
-        child.returncode = os.waitstatus_to_exitcode(status)
         stdout.seek(0)
         text = stdout.read().decode(errors="replace")
-    if child.returncode != 0:
-        sys.exit(f"{command[0]} ended with {child.returncode}: {text[-400:]}")
-    return wall, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024, text
+        user, system, kib = used.read().split()
+    if ended.returncode != 0:
+        sys.exit(f"{command[0]} ended with {ended.returncode}: {text[-400:]}")
+    return wall, float(user) + float(system), float(kib) / 1024, text
 
 
-def programs(folder, ids, has_requests):
+def programs(folder, ids, has_requests, rate=100000):
     def batchsweep(url):
         path = os.path.join(folder, "config.toml")
         with open(path, "w") as file:
-            file.write(CONFIG.format(url=url, rate=100000))
+            file.write(CONFIG.format(url=url, rate=rate))
         os.chmod(path, 0o644)
         return ([f"{BIN}/batchsweep", "once", "--config", path, "--log-format", "json",
                  "--output", "json"], {"BATCHSWEEP_API_KEY": KEY}, os.path.join(folder, "log"))
@@ -141,19 +148,49 @@ def empty_account(rounds, folder):
           f"RSS {spread([row[2] for row in rows], 1)} MiB")
 
 
+def memory(batches, folder):
+    """Peak memory by the size of the account."""
+    made = programs(folder, os.devnull, False)
+    rows = [(count, one(made["batchsweep"], count, 0)) for count in batches]
+    print("\n### memory\n\n| batches | peak RSS, MiB | a further batch, KiB |\n|---|---|---|")
+    before = None
+    for count, row in rows:
+        further = "" if before is None else \
+            f"{1024 * (row[2] - before[1]) / (count - before[0]):.2f}"
+        print(f"| {count} | {row[2]:.1f} | {further} |")
+        before = (count, row[2])
+
+
+def pace(batches, rate, folder):
+    """A run at the default pace, against the time that its calls must take."""
+    made = programs(folder, os.devnull, False, rate)
+    row = one(made["batchsweep"], batches, 0)
+    requests = json.loads(row[3])["runs"][0]["requests"]
+    print(f"\n### {batches} batches at {rate} calls a second: {requests} calls in {row[0]:.2f} s; "
+          f"÷ (calls ÷ rate) = {row[0] * rate / requests:.4f}")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batches", type=int, default=10000)
     parser.add_argument("--latency-ms", default="0,5,20")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", choices=["speed", "empty", "memory", "pace"],
+                        help="one part instead of speed and empty account")
     arguments = parser.parse_args()
     has_requests = subprocess.run([sys.executable, "-c", "import requests"],
                                   stderr=subprocess.DEVNULL).returncode == 0
     folder = tempfile.mkdtemp()
     try:
-        for latency in arguments.latency_ms.split(","):
-            measure(arguments.batches, int(latency), arguments.rounds, has_requests, folder)
-        empty_account(max(arguments.rounds, 5), folder)
+        if arguments.only in (None, "speed"):
+            for latency in arguments.latency_ms.split(","):
+                measure(arguments.batches, int(latency), arguments.rounds, has_requests, folder)
+        if arguments.only in (None, "empty"):
+            empty_account(max(arguments.rounds, 5), folder)
+        if arguments.only == "memory":
+            memory([0, 1000, 10000, 100000], folder)
+        if arguments.only == "pace":
+            pace(arguments.batches, 10, folder)
     finally:
         shutil.rmtree(folder)
 

@@ -330,7 +330,7 @@ fn matchers(check: &mut Check<'_, '_>, path: &KeyPath, raw: &RawRule) -> Option<
     });
     times(check, path, raw, &mut all);
     all.add(raw.when.as_ref(), |text| {
-        check.take(&path.then("when"), when(text)).map(Matcher::When)
+        check.take(&path.then("when"), when(text)).map(|when| Matcher::When(Box::new(when)))
     });
     all.complete.then_some(all.matchers)
 }

@@ -162,6 +162,8 @@ fn rules_that_could_delete_more_than_meant_are_refused() {
         ("a bad glob", deletes("name = \"[a\"\nolder_than = \"7d\"")),
         ("a bad regex", deletes("name_regex = '('\nolder_than = \"7d\"")),
         ("a bad expression", deletes("when = \"batch.\"")),
+        ("an expression about nothing", deletes("when = \"true\"")),
+        ("a bad pattern in it", deletes("when = \"batch.name.matches('tmp-(')\"")),
         ("a bad id", deletes("id = [\"9E867FAA\", \"stopall\"]\nolder_than = \"7d\"")),
         ("a local time", deletes("name = \"a\"\ncreated_before = 2026-01-31T00:00:00")),
         ("a date", deletes("name = \"a\"\ncreated_before = \"2026-01-31\"")),

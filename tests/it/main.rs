@@ -18,7 +18,6 @@ mod guards;
 mod hostile;
 mod keys;
 mod listing;
-mod model;
 mod naive;
 mod policies;
 mod process;

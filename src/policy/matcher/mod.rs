@@ -57,7 +57,7 @@ pub enum Matcher {
     /// It was created after this instant.
     CreatedAfter(Timestamp),
     /// The expression is true.
-    When(When),
+    When(Box<When>),
 }
 
 impl Matcher {
@@ -404,7 +404,7 @@ mod tests {
             Matcher::IdleFor(days(7)),
             Matcher::CreatedBefore(at("2026-01-10T00:00:00Z")),
             Matcher::CreatedAfter(at("2026-01-10T00:00:00Z")),
-            Matcher::When(When::parse("batch.searches_total_count <= 5").unwrap()),
+            Matcher::When(Box::new(When::parse("batch.searches_total_count <= 5").unwrap())),
         ]
     }
 

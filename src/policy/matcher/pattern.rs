@@ -24,7 +24,8 @@ pub enum BadRegex {
     NoGroup,
 }
 
-fn compile(pattern: &str) -> Result<Regex, BadRegex> {
+/// Compiles an expression; it may match anywhere.
+pub(super) fn compile(pattern: &str) -> Result<Regex, BadRegex> {
     RegexBuilder::new(pattern).size_limit(SIZE_LIMIT).build().map_err(|problem| {
         if matches!(problem, regex::Error::CompiledTooBig(_)) {
             return BadRegex::TooLarge;

@@ -3,18 +3,22 @@
 //! `batch` has the record's own fields under the batches family's spelling (contract §1.3); `null`
 //! counts as absent; `created_at` and `last_run` are timestamps, there only when they are known.
 //! An error (a missing field, a wrong type) or a value that is no bool is the answer *unknown*; CEL's
-//! own rules hold for `||` and `&&`, and `has(batch.x)` asks for absence in so many words.
+//! own rules hold for `||` and `&&`, and `has(batch.x)` asks for absence in so many words. `matches` is
+//! ours: its pattern is written out in quotes and compiled once, so a bad one is found with the file.
 //! Invariant: a record that cannot be read as a whole is unknown, even to an expression that ignores it.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::Arc;
 
-use cel::common::ast::{EntryExpr, Expr, IdedExpr};
+use cel::common::ast::{CallExpr, EntryExpr, Expr, IdedExpr, LiteralValue};
+use cel::extractors::This;
 use cel::objects::{Key, Map, Value};
-use cel::{Context, Env, Program};
+use cel::{Context, Env, ExecutionError, Program};
+use regex::Regex;
 use serde::de::{Deserializer, IgnoredAny, MapAccess, Visitor};
 
+use super::pattern::{self, BadRegex};
 use crate::batch::{Batch, Fact};
 use crate::clock::Timestamp;
 
@@ -57,13 +61,28 @@ pub enum BadExpression {
     /// It speaks of something that is not there.
     #[error("`{0}` is not known here; there are `batch` and `now`")]
     UnknownName(String),
+    /// The pattern of `matches` is no usable regular expression.
+    #[error("the pattern `{pattern}` of `matches`: {problem}")]
+    Pattern {
+        /// The pattern.
+        pattern: String,
+        /// What is wrong with it.
+        problem: BadRegex,
+    },
+    /// The pattern of `matches` is not written out.
+    #[error("`matches` needs its pattern written out in quotes")]
+    PatternNotWritten,
+    /// It never looks at the batch.
+    #[error("it asks nothing about `batch`, so it says the same of every batch")]
+    AsksNothing,
 }
 
 /// A compiled expression.
 pub struct When {
     text: String,
     program: Program,
-    env: Arc<Env>,
+    /// The language's own functions and ours.
+    root: Context<'static, 'static>,
     /// The fields of `batch` that it names; `None` where it uses `batch` as a whole.
     fields: Option<BTreeSet<String>>,
 }
@@ -78,7 +97,8 @@ impl When {
     /// Compiles an expression.
     ///
     /// # Errors
-    /// When it is empty, too long, not CEL, or names anything but `batch` and `now`.
+    /// When it is empty, too long, not CEL, names anything but `batch` and `now`, does not ask about
+    /// `batch` at all, or has a pattern that is none.
     pub fn parse(text: &str) -> Result<Self, BadExpression> {
         if text.trim().is_empty() {
             return Err(BadExpression::Empty);
@@ -100,8 +120,13 @@ impl When {
         if let Some(unknown) = names.unknown {
             return Err(BadExpression::UnknownName(unknown));
         }
+        let patterns = compile_patterns(&names.patterns)?;
+        if !names.whole && names.fields.is_empty() {
+            return Err(BadExpression::AsksNothing);
+        }
+        let root = root(env, patterns)?;
         let fields = (!names.whole).then_some(names.fields);
-        Ok(Self { text: text.to_owned(), program, env: Arc::new(env), fields })
+        Ok(Self { text: text.to_owned(), program, root, fields })
     }
 
     /// The expression as written.
@@ -112,7 +137,7 @@ impl When {
     /// What it says of a batch; `None` where it cannot say.
     pub fn holds(&self, batch: &Batch, now: Timestamp) -> Option<bool> {
         let subject = self.subject(batch)?;
-        let mut context = Context::with_env(Arc::clone(&self.env));
+        let mut context = self.root.new_inner_scope();
         context.add_variable_from_value("batch", subject);
         context.add_variable_from_value("now", Value::Timestamp(now.fixed_offset()));
         match self.program.execute(&context) {
@@ -154,6 +179,37 @@ fn compile(env: &Env, text: &str) -> Result<Program, BadExpression> {
             parsing.join().unwrap_or(Err(BadExpression::NoThread))
         })
     })
+}
+
+/// The patterns of an expression, compiled.
+fn compile_patterns(
+    written: &BTreeSet<Option<String>>,
+) -> Result<BTreeMap<String, Regex>, BadExpression> {
+    let compile = |pattern: &Option<String>| {
+        let pattern = pattern.clone().ok_or(BadExpression::PatternNotWritten)?;
+        match pattern::compile(&pattern) {
+            Ok(regex) => Ok((pattern, regex)),
+            Err(problem) => Err(BadExpression::Pattern { pattern, problem }),
+        }
+    };
+    written.iter().map(compile).collect()
+}
+
+/// What every evaluation stands on: the language, and `matches` with these patterns.
+fn root(
+    env: Env,
+    patterns: BTreeMap<String, Regex>,
+) -> Result<Context<'static, 'static>, BadExpression> {
+    let mut root = Context::with_env(Arc::new(env));
+    let matches = move |This(text): This<Arc<String>>, pattern: Arc<String>| match patterns
+        .get(pattern.as_str())
+    {
+        Some(regex) => Ok(regex.is_match(&text)),
+        None => Err(ExecutionError::function_error("matches", "not one of the file's patterns")),
+    };
+    root.add_function("matches", matches)
+        .map_err(|problem| BadExpression::Syntax(problem.to_string()))?;
+    Ok(root)
 }
 
 /// How deeply brackets nest, at most. Those in quotes count too: nobody nests them so deeply there.
@@ -254,6 +310,8 @@ struct Names {
     fields: BTreeSet<String>,
     whole: bool,
     unknown: Option<String>,
+    /// The patterns of `matches`; `None` for one that is not written out.
+    patterns: BTreeSet<Option<String>>,
     depth: usize,
     deepest: usize,
 }
@@ -280,6 +338,9 @@ impl Names {
                 }
             }
             Expr::Call(call) => {
+                if call.func_name == "matches" {
+                    self.patterns.insert(written_pattern(call));
+                }
                 let target = call.target.iter().map(AsRef::as_ref);
                 target.chain(&call.args).for_each(|part| self.walk(part, bound));
             }
@@ -321,6 +382,22 @@ impl Names {
         } else {
             self.unknown.get_or_insert_with(|| name.to_owned());
         }
+    }
+}
+
+/// The pattern of a call of `matches`: its last argument, where that is a text in quotes.
+fn written_pattern(call: &CallExpr) -> Option<String> {
+    match &call.args.last()?.expr {
+        Expr::Literal(LiteralValue::String(pattern)) => Some(pattern.inner().to_owned()),
+        Expr::Literal(_)
+        | Expr::Unspecified
+        | Expr::Ident(_)
+        | Expr::Select(_)
+        | Expr::Call(_)
+        | Expr::List(_)
+        | Expr::Map(_)
+        | Expr::Struct(_)
+        | Expr::Comprehension(_) => None,
     }
 }
 
@@ -371,9 +448,42 @@ mod tests {
     // fault: J6
     #[test]
     fn a_record_that_cannot_be_read_is_unknown_even_to_an_expression_that_ignores_it() {
-        assert_eq!(says("true", r#"{"id":"A1"}"#), Some(true));
-        assert_eq!(says("true", r#"{"id":"A1","id":"A1"}"#), None);
-        assert_eq!(says("true", "[]"), None);
+        let ignores = "batch.nothing == 1 || true";
+        assert_eq!(says(ignores, r#"{"id":"A1"}"#), Some(true));
+        assert_eq!(says(ignores, r#"{"id":"A1","id":"A1"}"#), None);
+        assert_eq!(says(ignores, "[]"), None);
+    }
+
+    #[test]
+    fn matches_takes_a_pattern_in_quotes_that_is_one() {
+        for (when, expected) in [
+            ("matches(batch.name, 'p-1$')", Some(true)),
+            ("batch.name.matches('p-1') && batch.name.matches('^tmp')", Some(true)),
+            ("['x', 'y'].exists(t, t.matches('^y$')) && has(batch.id)", Some(true)),
+            ("batch.schedule_hours.matches('8')", None),
+            ("batch.nothing.matches('8')", None),
+        ] {
+            assert_eq!(says(when, RECORD), expected, "{when}");
+        }
+        let problem = |text: &str| When::parse(text).unwrap_err();
+        assert_eq!(problem("batch.name.matches(batch.id)"), BadExpression::PatternNotWritten);
+        assert_eq!(problem("batch.name.matches('a' + 'b')"), BadExpression::PatternNotWritten);
+        assert_eq!(problem("batch.name.matches()"), BadExpression::PatternNotWritten);
+        for pattern in ["(", "a{1000}{1000}{1000}"] {
+            let problem = problem(&format!("batch.name.matches('{pattern}')"));
+            assert!(matches!(problem, BadExpression::Pattern { .. }), "{problem}");
+        }
+    }
+
+    // fault: F2
+    #[test]
+    fn an_expression_that_asks_nothing_about_the_batch_is_refused() {
+        for text in
+            ["true", "1 == 1", "now > timestamp('2020-01-01T00:00:00Z')", "[1].exists(batch, true)"]
+        {
+            assert_eq!(When::parse(text).unwrap_err(), BadExpression::AsksNothing, "{text}");
+        }
+        assert!(When::parse("size(batch) > 3").is_ok());
     }
 
     #[test]
@@ -412,7 +522,7 @@ mod tests {
             let refused = When::parse(&text).unwrap_err();
             assert_eq!(refused, BadExpression::TooDeep, "{text:.20}");
         }
-        assert!(When::parse(&nested("(", "true", ")", 30)).is_ok());
-        assert!(When::parse(&nested("true && ", "true", "", 20)).is_ok());
+        assert!(When::parse(&nested("(", "batch.enabled", ")", 30)).is_ok());
+        assert!(When::parse(&nested("true && ", "batch.enabled", "", 20)).is_ok());
     }
 }

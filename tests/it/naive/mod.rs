@@ -2,6 +2,7 @@
 //! wrong and a colleague is at work.
 
 mod rules;
+mod opinions;
 
 use std::collections::BTreeSet;
 
@@ -128,8 +129,11 @@ enum What {
     Reset,
     Hang,
     BadGateway,
+    Empty,
+    Slow,
     TooMany,
     Refused,
+    SaidNo,
 }
 
 impl Trouble {
@@ -138,8 +142,11 @@ impl Trouble {
             What::Reset => Effect::Reset,
             What::Hang => Effect::Hang,
             What::BadGateway => Effect::Answer(Answer::html(502)),
+            What::Empty => Effect::Answer(Answer::empty(204)),
+            What::Slow => Effect::Delay(std::time::Duration::from_secs(9)),
             What::TooMany => Effect::Answer(Answer::refused(429, "emulated: too many")),
             What::Refused => Effect::Answer(Answer::refused(400, "emulated: no")),
+            What::SaidNo => Effect::Answer(Answer::refused(200, "emulated: no")),
         });
         if self.after_commit { fault.after_commit() } else { fault }
     }
@@ -151,9 +158,16 @@ fn troubles() -> impl Strategy<Value = Vec<Trouble>> {
         3 => Just(What::Hang),
         3 => Just(What::BadGateway),
         3 => Just(What::TooMany),
+        2 => Just(What::Empty),
+        2 => Just(What::Slow),
         1 => Just(What::Refused),
+        1 => Just(What::SaidNo),
     ];
-    let on = prop_oneof![Just(Operation::Get), Just(Operation::Delete), Just(Operation::Delete)];
+    let on = prop_oneof![
+        2 => Just(Operation::Get),
+        4 => Just(Operation::Delete),
+        1 => Just(Operation::List),
+    ];
     let one = (on, what, any::<bool>(), any::<u64>())
         .prop_map(|(on, what, after_commit, seed)| Trouble { on, what, after_commit, seed });
     prop::collection::vec(one, 0..=2)
@@ -206,7 +220,7 @@ struct Case {
 impl Case {
     /// Whether a deletion may be carried out and then answered with a status that says it was not.
     fn has_untrue_no(&self) -> bool {
-        let is_no = |what| matches!(what, What::TooMany | What::Refused);
+        let is_no = |what| matches!(what, What::TooMany | What::Refused | What::SaidNo);
         self.troubles.iter().any(|trouble| trouble.after_commit && is_no(trouble.what))
     }
 }
@@ -215,13 +229,12 @@ fn cases() -> impl Strategy<Value = Case> {
     let some =
         |of: usize, at_least| prop::sample::subsequence((0..of).collect::<Vec<_>>(), at_least..=of);
     (5..=40_usize, any::<u64>(), some(KEEP.len(), 0), some(DELETE.len(), 3), troubles(), touches())
-        .prop_map(|(batches, seed, keep, delete, troubles, touches)| Case {
-            batches,
-            seed,
-            keep,
-            delete,
-            troubles,
-            touches,
+        .prop_map(|(batches, seed, keep, delete, troubles, mut touches)| {
+            // A page that is asked for again shows what the colleague did: then it is no change.
+            if troubles.iter().any(|trouble| trouble.on == Operation::List) {
+                touches.clear();
+            }
+            Case { batches, seed, keep, delete, troubles, touches }
         })
 }
 

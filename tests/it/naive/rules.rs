@@ -327,7 +327,7 @@ older_than = "30d""#,
     }),
     delete(
         r#"[delete.few]
-when = 'batch.searches_total_count < 20 && batch.name.startsWith("tmp-")'"#,
+when = 'batch.searches_total_count < 20 && batch.name.matches("^tmp-")'"#,
         |it| {
             let few = it.number("searches_total_count").map(|count| count < 20);
             all(&[few, it.named(|name| name.starts_with("tmp-"))])
