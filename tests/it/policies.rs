@@ -77,6 +77,21 @@ async fn every_ready_policy_plans_its_golden_list_with_reasons() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn where_nothing_new_is_made_the_newest_stay_however_old_they_are() {
+    for (policy, rule, stay) in
+        [("pipeline", "latest-of-each-type", 9), ("daily-stock", "stock-week", 7)]
+    {
+        let world = fixture(policy).await;
+        world.clock.advance(Duration::from_hours(30 * 24));
+        let plan = plan(&world).await;
+        let by_rule = |batch: &&Value| batch["kept_by"].as_array().unwrap().contains(&rule.into());
+        let kept: Vec<_> = batches(&plan).iter().filter(by_rule).cloned().collect();
+        assert_eq!(kept.len(), stay, "{policy}: {kept:?}");
+        assert!(!ids_with(&plan, "delete").is_empty(), "{policy} deletes nothing");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn no_ready_policy_deletes_a_protected_or_a_scheduled_batch() {
     for policy in POLICIES {
         let world = fixture(policy).await;
