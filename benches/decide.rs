@@ -12,7 +12,7 @@
 
 use std::sync::{Arc, LazyLock};
 
-use batchsweep::api::client::{Reader, Surroundings};
+use batchsweep::api::client::{ListWindow, Reader, Surroundings};
 use batchsweep::audit;
 use batchsweep::batch::{Batch, BatchId, Fact, RunId, Status};
 use batchsweep::clock::{Clock, SystemClock, Timestamp};
@@ -100,6 +100,7 @@ static LISTED: LazyLock<(Vec<Batch>, Timestamp)> = LazyLock::new(|| {
             scope: Scope { account: account.name.clone(), run_id: RunId::new(now, [0; 10]) },
             clock,
             observer: Arc::new(Silent),
+            lists: ListWindow::default(),
             seed: 1,
             stop: CancellationToken::new(),
         };

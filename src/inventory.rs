@@ -457,7 +457,12 @@ pub async fn still_listed(
         let inventory = undisturbed(async || list_ids(reader, around).await).await?;
         let left: BTreeSet<_> = ids.intersection(&inventory).cloned().collect();
         let Some(wait) = waits.next().filter(|_| !left.is_empty()) else { return Ok(left) };
-        tokio::time::sleep(wait).await;
+        tokio::select! {
+            biased;
+            // The listing that follows says that it was stopped.
+            () = around.stop.cancelled() => {}
+            () = tokio::time::sleep(wait) => {}
+        }
     }
 }
 

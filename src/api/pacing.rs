@@ -44,6 +44,58 @@ const RECOVERY: Duration = Duration::from_secs(30);
 /// See [`RECOVERY`].
 const STEP: f64 = 0.1;
 
+/// The list calls of one account of the vendor that still count. Shared by all clients that use its
+/// key, since the API counts by key; a clone is the same window.
+#[derive(Debug, Clone, Default)]
+pub struct ListWindow(Arc<Mutex<VecDeque<Instant>>>);
+
+impl ListWindow {
+    /// Counts calls that were made before this program, or this client, began: how long ago each left.
+    pub fn remember(&self, ages: impl IntoIterator<Item = Duration>, now: Instant) {
+        let mut calls = self.lock();
+        calls.extend(ages.into_iter().filter_map(|age| now.checked_sub(age)));
+        calls.make_contiguous().sort_unstable();
+    }
+
+    /// How long ago each call left that still counts.
+    pub fn ages(&self, now: Instant) -> Vec<Duration> {
+        let calls = self.lock();
+        let ages = calls.iter().map(|at| now.saturating_duration_since(*at));
+        ages.filter(|age| *age < LIST_WINDOW).collect()
+    }
+
+    /// Whether there is room for a call. Counts nothing.
+    fn room(&self, now: Instant) -> Leave {
+        Self::room_among(&self.lock(), now)
+    }
+
+    /// Counts a call, if there is room for it.
+    fn take(&self, now: Instant) -> Leave {
+        let mut calls = self.lock();
+        let room = Self::room_among(&calls, now);
+        if room == Leave::Now {
+            calls.push_back(now);
+            while calls.len() > LISTS {
+                calls.pop_front();
+            }
+        }
+        room
+    }
+
+    fn room_among(calls: &VecDeque<Instant>, now: Instant) -> Leave {
+        let nth_last = calls.len().checked_sub(LISTS).and_then(|at| calls.get(at));
+        match nth_last.map(|at| *at + LIST_WINDOW) {
+            Some(free) if now < free => Leave::At(free),
+            Some(_) | None => Leave::Now,
+        }
+    }
+
+    /// Every change is complete before a panic could come, so a poisoned lock is still good.
+    fn lock(&self) -> MutexGuard<'_, VecDeque<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
 /// Which limits a call falls under.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Line {
@@ -71,8 +123,7 @@ pub(super) struct Pace {
     /// The slot of the next call.
     slot: Instant,
     paused_until: Instant,
-    /// When the last [`LISTS`] list calls left.
-    lists: VecDeque<Instant>,
+    lists: ListWindow,
     /// The last 429 that slowed the pace, and the last change of it.
     slowed_at: Option<Instant>,
     changed_at: Instant,
@@ -81,27 +132,17 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    pub(super) fn new(requests_per_second: u32, now: Instant) -> Self {
+    pub(super) fn new(requests_per_second: u32, lists: ListWindow, now: Instant) -> Self {
         let set = f64::from(requests_per_second.max(1));
         Self {
             set,
             rate: set,
             slot: now,
             paused_until: now,
-            lists: VecDeque::with_capacity(LISTS),
+            lists,
             slowed_at: None,
             changed_at: now,
             strikes: 0,
-        }
-    }
-
-    /// Whether the window has room for a list call. Counts nothing.
-    pub(super) fn list_room(&self, now: Instant) -> Leave {
-        match self.lists.front() {
-            Some(oldest) if self.lists.len() >= LISTS && now < *oldest + LIST_WINDOW => {
-                Leave::At(*oldest + LIST_WINDOW)
-            }
-            Some(_) | None => Leave::Now,
         }
     }
 
@@ -116,14 +157,10 @@ impl Pace {
         if now + early < self.slot {
             return Leave::At(self.slot);
         }
-        if line == Line::List {
-            if let Leave::At(then) = self.list_room(now) {
-                return Leave::At(then);
-            }
-            if self.lists.len() >= LISTS {
-                self.lists.pop_front();
-            }
-            self.lists.push_back(now);
+        if line == Line::List
+            && let Leave::At(then) = self.lists.take(now)
+        {
+            return Leave::At(then);
         }
         let kept_up = now.checked_sub(CATCH_UP).map_or(self.slot, |at| at.max(self.slot));
         self.slot = kept_up + spacing;
@@ -182,8 +219,8 @@ pub(super) struct Pacer {
 }
 
 impl Pacer {
-    pub(super) fn new(requests_per_second: u32, clock: Arc<dyn Clock>) -> Self {
-        let pace = Mutex::new(Pace::new(requests_per_second, clock.monotonic()));
+    pub(super) fn new(requests_per_second: u32, lists: ListWindow, clock: Arc<dyn Clock>) -> Self {
+        let pace = Mutex::new(Pace::new(requests_per_second, lists, clock.monotonic()));
         Self { clock, pace, door: Semaphore::new(1), list_door: Semaphore::new(1) }
     }
 
@@ -201,7 +238,7 @@ impl Pacer {
         let _list_place = match line {
             Line::List => {
                 let place = self.list_door.acquire().await.ok()?;
-                self.until(|pace, now| pace.list_room(now)).await;
+                self.until(|pace, now| pace.lists.room(now)).await;
                 Some(place)
             }
             Line::Other => None,
@@ -280,7 +317,7 @@ mod tests {
             rest in 0_u64..5_000_000,
         ) {
             let start = Instant::now();
-            let mut pace = Pace::new(rate, start);
+            let mut pace = Pace::new(rate, ListWindow::default(), start);
             let mut left = departures(&mut pace, Line::Other, start, &gaps);
             let resumed = *left.last().unwrap() + Duration::from_micros(rest);
             left.extend(departures(&mut pace, Line::Other, resumed, &gaps));
@@ -295,7 +332,7 @@ mod tests {
             gaps in prop::collection::vec((0_u64..3_000_000, 0_u64..1500), 1..200),
         ) {
             let start = Instant::now();
-            let mut pace = Pace::new(1000, start);
+            let mut pace = Pace::new(1000, ListWindow::default(), start);
             let left = departures(&mut pace, Line::List, start, &gaps);
             for window in left.windows(LISTS + 1) {
                 prop_assert!(window[LISTS] - window[0] >= LIST_WINDOW);
@@ -308,7 +345,7 @@ mod tests {
             steps in prop::collection::vec((0_u64..60_000, any::<bool>()), 0..60),
         ) {
             let mut now = Instant::now();
-            let mut pace = Pace::new(rate, now);
+            let mut pace = Pace::new(rate, ListWindow::default(), now);
             for (gap, throttled) in steps {
                 now += ms(gap);
                 if throttled { pace.throttled(now, now); } else { pace.take(Line::Other, now); }
@@ -324,7 +361,7 @@ mod tests {
     fn late_timers_do_not_slow_the_pace() {
         for (rate, calls) in [(1_u32, 50_usize), (10, 1000), (100, 5000), (900, 9000)] {
             let start = Instant::now();
-            let mut pace = Pace::new(rate, start);
+            let mut pace = Pace::new(rate, ListWindow::default(), start);
             let left = departures(&mut pace, Line::Other, start, &vec![(0, 999); calls]);
             let took = (*left.last().unwrap() - left[0]).as_secs_f64();
             let ideal = (f64::from(u32::try_from(calls).unwrap()) - 1.0) / f64::from(rate);
@@ -336,7 +373,7 @@ mod tests {
     #[test]
     fn a_pace_that_is_never_reached_never_waits() {
         let start = Instant::now();
-        let mut pace = Pace::new(100_000, start);
+        let mut pace = Pace::new(100_000, ListWindow::default(), start);
         for call in 0..10_000_u64 {
             let now = start + Duration::from_micros(call * 20);
             assert_eq!(pace.take(Line::Other, now), Leave::Now);
@@ -346,7 +383,7 @@ mod tests {
     #[test]
     fn a_rest_earns_no_burst() {
         let start = Instant::now();
-        let mut pace = Pace::new(10, start);
+        let mut pace = Pace::new(10, ListWindow::default(), start);
         let later = start + Duration::from_hours(1);
         assert_eq!(pace.take(Line::Other, later), Leave::Now);
         assert!(matches!(pace.take(Line::Other, later + ms(90)), Leave::At(_)));
@@ -355,7 +392,7 @@ mod tests {
     #[test]
     fn a_listing_may_come_in_one_burst() {
         let start = Instant::now();
-        let mut pace = Pace::new(100_000, start);
+        let mut pace = Pace::new(100_000, ListWindow::default(), start);
         for _ in 0..LISTS {
             assert_eq!(pace.take(Line::List, start), Leave::Now);
         }
@@ -367,7 +404,7 @@ mod tests {
     #[test]
     fn a_429_halves_the_pace_and_quiet_brings_it_back() {
         let start = Instant::now();
-        let mut pace = Pace::new(10, start);
+        let mut pace = Pace::new(10, ListWindow::default(), start);
         let rate = |pace: &Pace| (pace.rate * 100.0).round() / 100.0;
         assert_eq!(pace.throttled(start, start), 1);
         assert!((rate(&pace) - 5.0).abs() < 1e-9);
@@ -388,7 +425,7 @@ mod tests {
     #[test]
     fn an_answer_ends_a_row_of_429s() {
         let start = Instant::now();
-        let mut pace = Pace::new(10, start);
+        let mut pace = Pace::new(10, ListWindow::default(), start);
         pace.throttled(start, start);
         pace.answered();
         assert_eq!(pace.throttled(start, start), 1);
@@ -398,7 +435,7 @@ mod tests {
     #[test]
     fn a_pause_holds_everybody_and_the_longer_one_counts() {
         let start = Instant::now();
-        let mut pace = Pace::new(100, start);
+        let mut pace = Pace::new(100, ListWindow::default(), start);
         pace.pause(Duration::from_secs(9), start);
         pace.pause(Duration::from_secs(2), start);
         let end = start + Duration::from_secs(9);
@@ -410,7 +447,7 @@ mod tests {
 
     fn pacer(rate: u32) -> Pacer {
         let start = "2026-01-01T00:00:00Z".parse().unwrap();
-        Pacer::new(rate, Arc::new(SetClock::starting_at(start)))
+        Pacer::new(rate, ListWindow::default(), Arc::new(SetClock::starting_at(start)))
     }
 
     #[tokio::test(start_paused = true)]
@@ -473,5 +510,25 @@ mod tests {
         assert!(turn.is_none() && began.elapsed() < Duration::from_secs(1));
         let fresh = CancellationToken::new();
         assert!(pacer.turn(Line::Other, &fresh).await.is_some(), "its place went to the next");
+    }
+
+    #[test]
+    fn two_clients_of_one_window_and_calls_of_an_earlier_program_count_together() {
+        let start = Instant::now();
+        let window = ListWindow::default();
+        window.remember([ms(60_000), ms(1_000), ms(70_000)], start);
+        let mut one = Pace::new(100_000, window.clone(), start);
+        let mut other = Pace::new(100_000, window.clone(), start);
+        for n in 0..26 {
+            let now = start + ms(n);
+            assert_eq!(one.take(Line::List, now), Leave::Now, "{n}");
+            assert_eq!(other.take(Line::List, now), Leave::Now, "{n}");
+        }
+        // Two of the three earlier calls still count; the first of them is over in a second.
+        let now = start + ms(30);
+        assert_eq!(other.take(Line::List, now), Leave::At(start + ms(1_000)));
+        assert_eq!(one.take(Line::Other, now), Leave::Now);
+        assert_eq!(window.ages(now).len(), 54);
+        assert_eq!(other.take(Line::List, start + ms(1_000)), Leave::Now);
     }
 }

@@ -10,6 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+use crate::api::pacing::ListWindow;
 use crate::api::product::Product;
 use crate::clock::Clock;
 use crate::observe::event::{Observer, Scope};
@@ -79,6 +80,8 @@ pub struct Surroundings {
     pub clock: Arc<dyn Clock>,
     /// Who is told of retries and pauses.
     pub observer: Arc<dyn Observer>,
+    /// The account's list calls so far.
+    pub lists: ListWindow,
     /// Seeds the jitter of waits.
     pub seed: u64,
     /// Cancelled when the program is to stop: waits and reads end early, a DELETE in flight does not.

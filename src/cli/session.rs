@@ -8,7 +8,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use tracing::dispatcher::DefaultGuard;
 
-use crate::api::client::{ApiKey, Surroundings};
+use crate::api::client::{ApiKey, ListWindow, Surroundings};
 use crate::batch::RunId;
 use crate::cli::Outside;
 use crate::cli::args::Global;
@@ -32,15 +32,35 @@ pub(super) struct Session<'a> {
     observer: Arc<dyn Observer>,
     progress: Option<Progress>,
     seeds: std::sync::Mutex<fastrand::Rng>,
+    /// Found when first asked for, since it takes every account's key.
+    groups: std::sync::OnceLock<Vec<Group>>,
     _log: DefaultGuard,
 }
 
-/// Accounts of the file that are one account of the vendor, each with its place.
+/// Accounts of the file that are one account of the vendor.
 #[derive(Debug)]
-struct Group<'a> {
+struct Group {
     identity: String,
     key: Option<ApiKey>,
-    members: Vec<(usize, &'a Account)>,
+    /// Their places in the file's order of accounts.
+    members: Vec<usize>,
+    /// The API counts list calls by key.
+    lists: ListWindow,
+}
+
+impl Group {
+    fn of(identity: String, key: Option<ApiKey>) -> Self {
+        Self { identity, key, members: Vec::new(), lists: ListWindow::default() }
+    }
+
+    /// Whether both are the same account of the vendor.
+    fn is_account_of(&self, other: &Self) -> bool {
+        let same_key = || {
+            let keys = self.key.as_ref().zip(other.key.as_ref());
+            keys.is_some_and(|(key, other)| key.is_same(other))
+        };
+        self.identity == other.identity || same_key()
+    }
 }
 
 /// Which observers a command wants.
@@ -100,6 +120,7 @@ impl<'a> Session<'a> {
             observer: Arc::new(All(observers)),
             progress,
             seeds: std::sync::Mutex::new(fastrand::Rng::with_seed(outside.seed)),
+            groups: std::sync::OnceLock::new(),
         })
     }
 
@@ -134,6 +155,7 @@ impl<'a> Session<'a> {
             },
             clock: Arc::clone(&self.outside.clock),
             observer: Arc::clone(&self.observer),
+            lists: self.lists_of(account),
             seed: seeds.u64(..),
             stop: self.outside.stop.token.clone(),
         }
@@ -147,10 +169,10 @@ impl<'a> Session<'a> {
         F: AsyncFn(&'s Account) -> T,
     {
         let work = &work;
-        let mut done: Vec<(usize, T)> = stream::iter(self.by_key())
+        let mut done: Vec<(usize, T)> = stream::iter(self.groups())
             .map(|group| async move {
-                let mut results = Vec::with_capacity(group.len());
-                for (place, account) in group {
+                let mut results = Vec::with_capacity(group.members.len());
+                for (place, account) in self.members(group) {
                     results.push((place, work(account).await));
                 }
                 results
@@ -165,24 +187,37 @@ impl<'a> Session<'a> {
         done.into_iter().map(|(_, result)| result).collect()
     }
 
-    /// The accounts with their places, those with the same key together, wherever each reads it from.
-    fn by_key(&self) -> Vec<Vec<(usize, &Account)>> {
-        let mut groups: Vec<Group<'_>> = Vec::new();
-        for (place, account) in self.config.accounts.iter().enumerate() {
-            let identity = account.identity();
-            let key = account.key.read(&self.outside.env).ok();
-            let same_key = |other: &Option<ApiKey>| {
-                key.as_ref().zip(other.as_ref()).is_some_and(|(key, other)| key.is_same(other))
-            };
-            let is_known =
-                |group: &&mut Group<'_>| group.identity == identity || same_key(&group.key);
-            match groups.iter_mut().find(is_known) {
-                Some(group) => group.members.push((place, account)),
-                None => groups.push(Group { identity, key, members: vec![(place, account)] }),
-            }
-        }
-        groups.into_iter().map(|group| group.members).collect()
+    /// The accounts by key, wherever each reads it from.
+    fn groups(&self) -> &[Group] {
+        self.groups.get_or_init(|| by_key(&self.config.accounts, self.outside))
     }
+
+    /// The accounts of a group, with their places.
+    fn members<'s>(&'s self, group: &'s Group) -> impl Iterator<Item = (usize, &'s Account)> {
+        group.members.iter().filter_map(|at| Some((*at, self.config.accounts.get(*at)?)))
+    }
+
+    /// The list calls of the vendor's account that this one is.
+    fn lists_of(&self, account: &Account) -> ListWindow {
+        let has_it = |group: &&Group| self.members(group).any(|(_, it)| it.name == account.name);
+        let group = self.groups().iter().find(has_it);
+        group.map_or_else(ListWindow::default, |group| group.lists.clone())
+    }
+}
+
+/// Accounts by key.
+fn by_key(accounts: &[Account], outside: &Outside) -> Vec<Group> {
+    let mut groups: Vec<Group> = Vec::new();
+    for (place, account) in accounts.iter().enumerate() {
+        let mut new = Group::of(account.identity(), account.key.read(&outside.env).ok());
+        if let Some(known) = groups.iter_mut().find(|group| new.is_account_of(group)) {
+            known.members.push(place);
+            continue;
+        }
+        new.members.push(place);
+        groups.push(new);
+    }
+    groups
 }
 
 /// Leaves only the accounts that the command line names.

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use batchsweep::emulator::{Answer, Fault, Operation, Product};
+use batchsweep::emulator::{Answer, Fault, Operation, Product, Seed};
+use chrono::TimeDelta;
 
 use crate::told::assert_told;
-use crate::world::{KEY, OPEN, TMP, World, id};
+use crate::world::{KEY, NOW, OPEN, TMP, World, id};
 
 /// Two accounts: `main`, and `other` of another product with another key.
 async fn two() -> (World, World) {
@@ -136,4 +137,28 @@ async fn two_names_of_one_account_are_never_swept_at_the_same_time() {
         let violations = world.emulator.violations();
         assert!(violations.is_empty(), "{key}{slash}: {violations}");
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn names_of_one_account_share_the_window_of_list_calls() {
+    let mut world = World::planted(Seed::bench(10_000, NOW.parse().unwrap())).await;
+    world.set("SAME_KEY", Some(KEY));
+    let names = ["a", "b", "c", "d", "e", "f"];
+    let tables = names.map(|name| {
+        let url = world.base_url();
+        format!(
+            "[accounts.{name}]\nproduct = \"serpwow\"\nbase_url = \"{url}\"\napi_key_env = \"SAME_KEY\"\n"
+        )
+    });
+    world.file(&format!("{OPEN}{TMP}{}", tables.concat()));
+    let ran = world.run(&["plan", "-q"]).await;
+    assert_eq!(ran.code, 0, "{}", ran.err);
+    let log = world.emulator.log();
+    let lists = log.iter().filter(|call| call.operation == Operation::List);
+    let at: Vec<_> = lists.map(|call| call.at).collect();
+    assert_eq!(at.len(), 70);
+    for window in at.windows(55) {
+        assert!(window[54] - window[0] >= TimeDelta::seconds(61), "{window:?}");
+    }
+    world.assert_safe();
 }

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
+use batchsweep::clock::Clock;
 use batchsweep::emulator::{Answer, Delivery, Edit, Effect, Fault, Operation, ResultSet, State};
+use chrono::TimeDelta;
 
 use crate::world::{OPEN, TMP, World, id};
 
@@ -142,14 +144,14 @@ async fn a_deletion_that_shows_late_is_proven_all_the_same() {
 async fn a_busy_batch_that_comes_to_rest_unchanged_goes_within_busy_wait() {
     let world = World::with_tmp(2).await;
     world.file(&format!("{OPEN}{TMP}").replace("busy_wait = \"0s\"", "busy_wait = \"5min\""));
-    let now = batchsweep::clock::Clock::now(&*world.clock);
+    let now = world.clock.now();
     world.emulator.script(
         Fault::on(Operation::List)
             .once()
             .after_commit()
             .then(Effect::Edit(Edit::Put(id(0), State::Queued))),
     );
-    world.emulator.edit_at(now + chrono::TimeDelta::seconds(60), Edit::Put(id(0), State::Idle));
+    world.emulator.edit_at(now + TimeDelta::seconds(60), Edit::Put(id(0), State::Idle));
     let ran = world.once().await;
     assert_eq!((ran.code, ran.count("deleted")), (0, 2), "{ran:?}");
     world.assert_safe();
@@ -194,6 +196,26 @@ async fn a_signal_ends_the_sweep_after_the_call_in_flight() {
     assert_eq!((ran.code, ran.count("deleted"), ran.count("not_reached")), (143, 2, 3), "{ran:?}");
     assert_eq!(world.emulator.deleted().len(), 2);
     world.assert_safe();
+}
+
+// fault: K3
+#[tokio::test(start_paused = true)]
+async fn a_signal_ends_the_wait_for_a_listing_that_lags() {
+    let world = World::with_tmp(2).await;
+    world.emulator.turn(|knobs| knobs.lag = Duration::from_mins(10));
+    let stop = world.stop.clone();
+    let began = world.clock.now();
+    let signal = async {
+        // The second listing still shows both; now the program waits before it looks again.
+        while world.emulator.count_of(Operation::List) < 2 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        stop.by_signal(15);
+    };
+    let (ran, ()) = tokio::join!(world.once(), signal);
+    assert_eq!((ran.count("deleted"), &ran.only_run()["verified"]), (2, &false.into()), "{ran:?}");
+    assert!(world.clock.now() - began < TimeDelta::seconds(4), "{:?}", world.clock.now() - began);
 }
 
 /// A batch of the rule whose newest result set was never delivered.

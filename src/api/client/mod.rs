@@ -24,6 +24,7 @@ use crate::observe::event::Event;
 use crate::warrant::Warrant;
 
 pub use crate::api::answer::{Account, DeleteAnswer, Lookup, Page, Record, ResultSet};
+pub use crate::api::pacing::ListWindow;
 pub use crate::api::settings::{ApiKey, HiddenUrl, KeySource, Proxy, Settings, Surroundings};
 
 /// The half that reads. It has no means to change anything.
@@ -79,7 +80,7 @@ impl Reader {
             family: product.family(),
             max_attempts,
             keys: Keys::new(key, source),
-            pacer: Pacer::new(requests_per_second, Arc::clone(&around.clock)),
+            pacer: Pacer::new(requests_per_second, around.lists.clone(), Arc::clone(&around.clock)),
             jitter: Mutex::new(fastrand::Rng::with_seed(around.seed)),
             around,
             requests: AtomicU64::new(0),

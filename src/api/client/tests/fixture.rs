@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
-use crate::api::client::{ApiKey, Deleter, KeySource, Reader, Settings, Surroundings};
+use crate::api::client::{ApiKey, Deleter, KeySource, ListWindow, Reader, Settings, Surroundings};
 use crate::api::error::Error;
 use crate::api::product::Product;
 use crate::api::script::{Act, Server, json};
@@ -82,6 +82,7 @@ impl Fixture {
             },
             clock: Arc::new(SetClock::starting_at(start)),
             observer: Arc::clone(&events) as Arc<dyn Observer>,
+            lists: ListWindow::default(),
             seed: 7,
             stop: stop.clone(),
         };
