@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
-use crate::api::client::{Page, Reader, Record, Surroundings};
+use crate::api::client::{PAGE_SIZE, Page, Reader, Record, Surroundings};
 use crate::api::error::{Error, Kind};
 use crate::batch::{Batch, BatchId, Fact, escaped};
 use crate::observe::event::Event;
@@ -44,6 +44,11 @@ impl Inventory {
     /// All batches of the account, those with an unacceptable id included.
     pub fn len(&self) -> usize {
         self.batches.len() + self.hostile_ids.len()
+    }
+
+    /// Pages that a listing of so many batches takes; at least one.
+    pub fn pages(&self) -> usize {
+        self.len().div_ceil(PAGE_SIZE).max(1)
     }
 
     /// Whether the account holds nothing.

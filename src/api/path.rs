@@ -13,7 +13,7 @@ use crate::api::product::Family;
 use crate::batch::{BatchId, Undelivered};
 
 /// Batches on a page of a listing: the most the API gives (contract §2.1).
-const PAGE_SIZE: &str = "1000";
+pub const PAGE_SIZE: usize = 1_000;
 
 /// One call.
 #[derive(Debug, Clone, Copy)]
@@ -90,7 +90,7 @@ impl Call<'_> {
                 // By creation, so that a rename during the listing moves nothing (contract §6.2.3).
                 url.query_pairs_mut()
                     .append_pair("page", &page.to_string())
-                    .append_pair("page_size", PAGE_SIZE)
+                    .append_pair("page_size", &PAGE_SIZE.to_string())
                     .append_pair("sort_by", "created_at")
                     .append_pair("sort_direction", "ascending");
             }

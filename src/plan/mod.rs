@@ -10,9 +10,6 @@ use crate::clock::Timestamp;
 use crate::inventory::Inventory;
 use crate::policy::verdict::Verdict;
 
-/// Batches on one page of a listing (contract §2.1: the most there can be).
-const PAGE_SIZE: usize = 1_000;
-
 /// What would become of each batch of one inventory.
 #[derive(Debug)]
 pub struct Plan {
@@ -70,8 +67,7 @@ impl Plan {
     /// them.
     pub fn requests_needed(&self) -> usize {
         let deletions = self.deletions().count();
-        let proof =
-            if deletions == 0 { 0 } else { self.inventory.len().div_ceil(PAGE_SIZE).max(1) };
+        let proof = if deletions == 0 { 0 } else { self.inventory.pages() };
         2 * deletions + proof
     }
 

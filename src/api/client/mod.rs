@@ -25,6 +25,7 @@ use crate::warrant::Warrant;
 
 pub use crate::api::answer::{Account, DeleteAnswer, Lookup, Page, Record, ResultSet};
 pub use crate::api::pacing::ListWindow;
+pub use crate::api::path::PAGE_SIZE;
 pub use crate::api::settings::{ApiKey, HiddenUrl, KeySource, Proxy, Settings, Surroundings};
 
 /// The half that reads. It has no means to change anything.
