@@ -15,8 +15,8 @@ pub use glob::{BadGlob, Glob};
 pub use pattern::{BadRegex, GroupBy, WholeRegex};
 pub use when::{BadExpression, When};
 
-use crate::batch::{BatchId, Fact, Field, Word};
-use crate::clock::Timestamp;
+use crate::batch::{BatchId, Fact, Field, Word, counted};
+use crate::clock::{self, Timestamp};
 use crate::policy::answer::Answer;
 use crate::policy::subject::Subject;
 
@@ -191,7 +191,7 @@ impl Matcher {
                 (None, None) => "any number".to_owned(),
             },
             Self::OlderThan(age) | Self::IdleFor(age) => shown(*age),
-            Self::CreatedBefore(at) | Self::CreatedAfter(at) => at.to_rfc3339(),
+            Self::CreatedBefore(at) | Self::CreatedAfter(at) => clock::shown(*at),
             Self::When(when) => when.as_str().to_owned(),
         }
     }
@@ -210,19 +210,23 @@ impl Matcher {
             }),
             Self::NeverRun(_) => match batch.never_ran() {
                 Some(true) => "never ran".to_owned(),
-                Some(false) => fact(&batch.last_run, |at| format!("ran at {}", at.to_rfc3339())),
+                Some(false) => fact(&batch.last_run, |at| format!("ran at {}", clock::shown(*at))),
                 None => "nobody can say whether it ran".to_owned(),
             },
-            Self::HasResults(_) => fact(&batch.results_count, |n| format!("{n} result sets")),
-            Self::Searches { .. } => fact(&batch.searches, |count| format!("{count} searches")),
+            Self::HasResults(_) => {
+                fact(&batch.results_count, |count| counted(*count, "result set", "result sets"))
+            }
+            Self::Searches { .. } => {
+                fact(&batch.searches, |count| counted(*count, "search", "searches"))
+            }
             Self::OlderThan(_) => age(subject.created, subject.now, "created"),
             Self::IdleFor(_) => age(subject.active, subject.now, "last active"),
             Self::CreatedBefore(_) | Self::CreatedAfter(_) => {
-                fact(&batch.created_at, chrono::DateTime::to_rfc3339)
+                fact(&batch.created_at, |at| format!("created at {}", clock::shown(*at)))
             }
             Self::When(when) => when
                 .holds(batch, subject.now)
-                .map_or_else(|| "it cannot be answered".to_owned(), |holds| holds.to_string()),
+                .map_or_else(|| "it has no answer".to_owned(), |holds| holds.to_string()),
         }
     }
 }
