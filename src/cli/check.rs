@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
-use crate::cli::failure;
+use crate::cli::failure::{self, Failure};
 use crate::cli::output::{Paint, Terminal};
 use crate::cli::session::{Session, Watch};
 use crate::config::diagnose;
@@ -51,11 +51,15 @@ pub(super) fn show_rejected(rejected: &Rejected, global: &Global, outside: &Outs
         Shape::Json => terminal.json(&Document::of_rejected(rejected)),
         Shape::Text => {}
     }
-    terminal.error(&rejected.render(terminal.colour));
-    terminal.error(&format!(
-        "{}: {rejected}; nothing was sent to any account. Exit code 78.\n",
-        terminal.paint(Paint::Alarm, "error")
-    ));
+    terminal.error(&format!("{}\n", rejected.render(terminal.colour)));
+    let failure = Failure {
+        what: rejected.to_string(),
+        consequence: "nothing was sent to any account",
+        causes: Vec::new(),
+        help: "mend what is shown above; `batchsweep check` reads the file again".to_owned(),
+        exit: Exit::Configuration,
+    };
+    failure.show(terminal, None);
 }
 
 /// Shows a good configuration.
@@ -130,10 +134,9 @@ async fn online(config: Config, global: &Global, outside: &Outside) -> Exit {
     exit
 }
 
-async fn try_key(session: &Session<'_>, account: &Account) -> Result<String, failure::Failure> {
+async fn try_key(session: &Session<'_>, account: &Account) -> Result<String, Failure> {
     let name = account.name.as_str();
-    let begin =
-        |cause: &NotBegun| failure::Failure { consequence: "", ..failure::of_begin(name, cause) };
+    let begin = |cause: &NotBegun| Failure { consequence: "", ..failure::of_begin(name, cause) };
     let runner = session.runner(account).map_err(|cause| begin(&cause))?;
     match runner.reader().account().await {
         Ok(answer) => {
@@ -142,7 +145,7 @@ async fn try_key(session: &Session<'_>, account: &Account) -> Result<String, fai
                 .map_or_else(|| "an unknown number of".to_owned(), |count| count.to_string());
             Ok(format!("account {name}: the key is good, the account holds {count} batches\n"))
         }
-        Err(error) => Err(failure::Failure {
+        Err(error) => Err(Failure {
             what: format!("account `{name}`: the account page did not answer"),
             consequence: "",
             causes: vec![error.cause()],
