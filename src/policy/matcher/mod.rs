@@ -196,6 +196,36 @@ impl Matcher {
         }
     }
 
+    /// The condition in words.
+    pub(super) fn in_words(&self) -> String {
+        let (name, wanted) = (self.name(), self.wanted());
+        match self {
+            Self::Name(globs) => format!("name {}", any_quoted(globs.iter().map(Glob::as_str))),
+            Self::Destination(globs) => {
+                format!("destination {}", any_quoted(globs.iter().map(Glob::as_str)))
+            }
+            Self::NameRegex(regexes) => {
+                let regexes = regexes.iter().map(WholeRegex::as_str);
+                format!("name by regex {}", any_quoted(regexes))
+            }
+            Self::Id(ids) => format!("id {}", any_quoted(ids.iter().map(BatchId::as_str))),
+            Self::When(when) => format!("when `{}`", when.as_str()),
+            Self::Enabled(true) => "schedule on (enabled)".to_owned(),
+            Self::Enabled(false) => "schedule off (not enabled)".to_owned(),
+            Self::NeverRun(true) => "never run".to_owned(),
+            Self::NeverRun(false) => "run at least once".to_owned(),
+            Self::HasResults(true) => "with results".to_owned(),
+            Self::HasResults(false) => "without results".to_owned(),
+            Self::Searches { .. } => format!("{wanted} searches"),
+            Self::ScheduleType(_)
+            | Self::Priority(_)
+            | Self::OlderThan(_)
+            | Self::IdleFor(_)
+            | Self::CreatedBefore(_)
+            | Self::CreatedAfter(_) => format!("{} {wanted}", name.replace('_', " ")),
+        }
+    }
+
     /// What the batch has there, for people.
     pub(super) fn seen(&self, subject: &Subject<'_>) -> String {
         let batch = subject.batch;
@@ -265,6 +295,12 @@ pub fn shown(duration: Duration) -> String {
 /// Alternatives, in words.
 fn any_of<'t>(texts: impl Iterator<Item = &'t str>) -> String {
     texts.collect::<Vec<_>>().join(" or ")
+}
+
+/// Alternatives as written, each in backticks.
+fn any_quoted<'t>(texts: impl Iterator<Item = &'t str>) -> String {
+    let quoted = texts.map(|text| format!("`{text}`"));
+    quoted.collect::<Vec<_>>().join(" or ")
 }
 
 /// A fact, in words.
@@ -432,7 +468,10 @@ mod tests {
         let subject = Subject::new(&batch, at(NOW));
         let said: Vec<_> = one_of_each()
             .iter()
-            .map(|m| format!("{}: wants {}; saw {}", m.name(), m.wanted(), m.seen(&subject)))
+            .map(|m| {
+                let (wanted, seen) = (m.wanted(), m.seen(&subject));
+                format!("{}: {}; wants {wanted}; saw {seen}", m.name(), m.in_words())
+            })
             .collect();
         insta::assert_snapshot!(said.join("\n"));
     }
