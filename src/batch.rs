@@ -399,6 +399,28 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
+/// `1 page`, `2 pages`: how many of something, for people.
+pub fn counted(count: impl Into<u128>, one: &str, many: &str) -> String {
+    match count.into() {
+        1 => format!("1 {one}"),
+        count => format!("{count} {many}"),
+    }
+}
+
+/// `1 batch`, `2 batches`.
+pub fn batches(count: usize) -> String {
+    counted(count as u128, "batch", "batches")
+}
+
+/// `a`, `a and b`, `a, b and c`.
+pub fn and_list(parts: &[String]) -> String {
+    match parts {
+        [] => String::new(),
+        [one] => one.clone(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
 /// Format characters that reorder or hide text: bidirectional marks, embeddings, overrides and
 /// isolates, zero-width characters, line and paragraph separators, tags, byte-order mark.
 const fn is_invisible(c: char) -> bool {
@@ -585,6 +607,17 @@ mod tests {
         for text in ["9E867FAA", "00123456", "1E5", "abc"] {
             assert_eq!(BatchId::parse(text).unwrap().as_str(), text);
         }
+    }
+
+    #[test]
+    fn one_is_singular_and_the_last_of_several_follows_an_and() {
+        assert_eq!((batches(0), batches(1)), ("0 batches".into(), "1 batch".into()));
+        let list =
+            |parts: &[&str]| and_list(&parts.iter().map(ToString::to_string).collect::<Vec<_>>());
+        assert_eq!(list(&[]), "");
+        assert_eq!(list(&["a"]), "a");
+        assert_eq!(list(&["a", "b"]), "a and b");
+        assert_eq!(list(&["a", "b", "c"]), "a, b and c");
     }
 
     // fault: X1

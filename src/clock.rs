@@ -13,6 +13,13 @@ use tokio::time::Instant;
 /// An instant on the wall clock, UTC, as the API writes its times (contract: ISO 8601, `Z`).
 pub type Timestamp = DateTime<Utc>;
 
+/// A time for people: `2026-11-24 12:00 UTC`, with seconds where there are some.
+pub fn shown(at: Timestamp) -> String {
+    let whole_minute = at.timestamp().rem_euclid(60) == 0;
+    let shape = if whole_minute { "%Y-%m-%d %H:%M UTC" } else { "%Y-%m-%d %H:%M:%S UTC" };
+    at.format(shape).to_string()
+}
+
 /// Where time comes from.
 pub trait Clock: Debug + Send + Sync {
     /// The wall clock: for ages, dates and records. It may jump.
@@ -76,5 +83,21 @@ impl Clock for SetClock {
             .checked_add_signed(elapsed)
             .and_then(|at| at.checked_add_signed(moved))
             .unwrap_or(self.start)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_for_people_has_seconds_only_where_there_are_some() {
+        for (at, text) in [
+            ("2026-11-24T12:00:00Z", "2026-11-24 12:00 UTC"),
+            ("2026-11-24T12:00:00.900Z", "2026-11-24 12:00 UTC"),
+            ("2026-11-24T14:00:07+02:00", "2026-11-24 12:00:07 UTC"),
+        ] {
+            assert_eq!(shown(at.parse().unwrap()), text);
+        }
     }
 }

@@ -10,9 +10,9 @@ use std::time::Duration;
 use chrono::TimeDelta;
 
 use crate::audit::Finding;
-use crate::batch::BatchId;
+use crate::batch::{BatchId, and_list, batches as n_batches, counted};
 use crate::plan::Plan;
-use crate::policy::KeepMatches;
+use crate::policy::{self, KeepMatches};
 use crate::warrant::{Armed, Warrant};
 
 /// A limit that may be switched off. `At(0)` is zero, never "no limit".
@@ -71,6 +71,18 @@ pub struct Reading {
     /// The sentence for people, where it tripped: what, and what to do.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub detail: String,
+    /// `value` and `limit` with their units, for people.
+    #[serde(skip)]
+    pub shown: Shown,
+}
+
+/// A guard's value and limit as a table shows them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shown {
+    /// What the plan has.
+    pub value: String,
+    /// What is allowed.
+    pub limit: String,
 }
 
 /// A plan that every guard lets pass.
@@ -154,45 +166,55 @@ pub fn admit(
     Ok(AdmittedPlan { plan, readings })
 }
 
-/// A reading that stops nothing.
-const fn quiet(guard: &'static str, limit: String, value: String) -> Reading {
-    Reading { guard, limit, value, tripped: false, detail: String::new() }
+impl Reading {
+    /// A reading that stops the plan where `detail` has something to say.
+    fn new(guard: &'static str, value: String, limit: String, detail: Option<String>) -> Self {
+        let shown = Shown { value: value.clone(), limit: limit.clone() };
+        let tripped = detail.is_some();
+        Self { guard, limit, value, tripped, detail: detail.unwrap_or_default(), shown }
+    }
+
+    /// The same, shown to people otherwise than to programs.
+    fn shown_as(self, value: impl Into<String>, limit: impl Into<String>) -> Self {
+        Self { shown: Shown { value: value.into(), limit: limit.into() }, ..self }
+    }
 }
 
-/// A reading that stops the plan where `detail` has something to say.
-fn reading(guard: &'static str, limit: String, value: String, detail: Option<String>) -> Reading {
-    let tripped = detail.is_some();
-    Reading { guard, limit, value, tripped, detail: detail.unwrap_or_default() }
-}
+/// A limit that is switched off.
+const OFF: &str = "off";
 
 fn max_deletes(deletions: usize, limit: Limit) -> Reading {
-    let guard = "max_deletes";
+    let (guard, value) = ("max_deletes", deletions.to_string());
     let Limit::At(limit) = limit else {
-        return quiet(guard, "off".to_owned(), deletions.to_string());
+        return Reading::new(guard, value, OFF.to_owned(), None);
     };
     let detail = (deletions as u64 > u64::from(limit)).then(|| {
         format!(
-            "the plan deletes {deletions} batches, {limit} are allowed; look at it with \
-             `batchsweep plan`, then raise guards.max_deletes if it is right"
+            "the plan deletes {}, and the limit is {limit}; if all of them should go, raise \
+             guards.max_deletes to at least {deletions}",
+            n_batches(deletions)
         )
     });
-    reading(guard, limit.to_string(), deletions.to_string(), detail)
+    Reading::new(guard, value, limit.to_string(), detail)
 }
 
 fn max_delete_percent(deletions: usize, batches: usize, limit: Limit) -> Reading {
     let guard = "max_delete_percent";
     let value = percent(deletions, batches);
+    let with_sign = format!("{value} %");
     let Limit::At(limit) = limit else {
-        return quiet(guard, "off".to_owned(), value);
+        return Reading::new(guard, value, OFF.to_owned(), None).shown_as(with_sign, OFF);
     };
-    let over = deletions as u128 * 100 > u128::from(limit) * batches as u128;
-    let detail = over.then(|| {
+    let (part, whole) = (deletions as u128 * 100, batches as u128);
+    let detail = (part > u128::from(limit) * whole).then(|| {
         format!(
-            "the plan deletes {deletions} of {batches} batches ({value} %), {limit} % are allowed; \
-             look at it with `batchsweep plan`, then raise guards.max_delete_percent if it is right"
+            "the plan deletes {deletions} of {} ({value} %), and the limit is {limit} %; if all of \
+             them should go, raise guards.max_delete_percent to at least {}",
+            n_batches(batches),
+            part.div_ceil(whole.max(1)),
         )
     });
-    reading(guard, limit.to_string(), value, detail)
+    Reading::new(guard, value, limit.to_string(), detail).shown_as(with_sign, format!("{limit} %"))
 }
 
 /// A share in percent with one decimal, rounded up: 25.04 is not shown as 25.0.
@@ -208,62 +230,76 @@ fn clock_skew(skew: Option<TimeDelta>, limit: Limit<Duration>) -> Reading {
     let guard = "max_clock_skew";
     let value =
         skew.map_or_else(|| "unknown".to_owned(), |skew| format!("{}s", skew.num_seconds()));
-    let Limit::At(limit) = limit else {
-        return quiet(guard, "off".to_owned(), value);
-    };
     let apart = skew.map_or(TimeDelta::zero(), |skew| skew.abs());
+    // A fraction of a second is below what the header can tell.
+    let whole = TimeDelta::seconds(apart.num_seconds());
+    let shown = skew.map_or_else(|| "unknown".to_owned(), |_| in_two_units(whole));
+    let Limit::At(limit) = limit else {
+        return Reading::new(guard, value, OFF.to_owned(), None).shown_as(shown, OFF);
+    };
     let allowed = TimeDelta::from_std(limit).unwrap_or(TimeDelta::MAX);
+    let limit_shown = policy::shown(limit);
     let detail = (apart > allowed).then(|| {
         format!(
-            "the server's clock and this machine's are {} apart, so ages cannot be trusted; set the \
-             machine's clock (timedatectl, chronyc)",
-            rough(apart)
+            "the server's clock and this machine's are {} apart, and the limit is {limit_shown}: \
+             ages cannot be trusted; set the machine's clock (timedatectl, chronyc)",
+            in_two_units(apart)
         )
     });
-    reading(guard, format!("{}s", limit.as_secs()), value, detail)
+    Reading::new(guard, value, format!("{}s", limit.as_secs()), detail).shown_as(shown, limit_shown)
 }
 
-/// A time in its largest fitting unit.
-fn rough(time: TimeDelta) -> String {
-    let (days, hours, minutes) = (time.num_days(), time.num_hours(), time.num_minutes());
-    if days > 1 {
-        format!("{days} days")
-    } else if hours > 1 {
-        format!("{hours} hours")
-    } else if minutes > 1 {
-        format!("{minutes} minutes")
-    } else {
-        format!("{} seconds", time.num_seconds())
+/// A time in its largest unit and the next smaller one, rounded up: `5min 1s`, `2d 3h`.
+fn in_two_units(time: TimeDelta) -> String {
+    let whole = time.num_seconds() + i64::from(time.subsec_nanos() > 0);
+    let units = [(86_400, "d", 3_600), (3_600, "h", 60), (60, "min", 1), (1, "s", 1)];
+    let fits = |(size, _, _): &(i64, &str, i64)| whole >= *size;
+    let Some((size, unit, next)) = units.into_iter().find(fits) else { return "0s".to_owned() };
+    let whole = (whole + next - 1) / next * next;
+    let below = units.into_iter().find(|(smaller, _, _)| *smaller == next && next < size);
+    match (whole % size, below) {
+        (rest, Some((below, name, _))) if rest > 0 => {
+            format!("{}{unit} {}{name}", whole / size, rest / below)
+        }
+        (_, _) => format!("{}{unit}", whole / size),
     }
 }
 
 fn keep_matches_nothing(matches: &[KeepMatches], batches: usize) -> Reading {
-    let guard = "keep_matches_nothing";
     let empty: Vec<_> = matches
         .iter()
         .filter(|rule| batches > 0 && rule.matched == 0 && !rule.may_be_empty)
         .map(|rule| format!("`{}`", rule.rule))
         .collect();
-    let detail = (!empty.is_empty()).then(|| {
+    let count = empty.len();
+    let detail = (count > 0).then(|| {
+        let (rules, matches, each) = match count {
+            1 => ("rule", "matches", "it"),
+            _ => ("rules", "match", "each"),
+        };
         format!(
-            "keep rule {} matches none of the {batches} batches: a slip of the pen would look just \
-             so. Correct it, or say `may_be_empty = true` in it",
-            empty.join(", ")
+            "keep {rules} {} {matches} nothing among {}: a mistyped pattern looks just like this. \
+             Correct {each}, or say `may_be_empty = true` in {each}",
+            and_list(&empty),
+            n_batches(batches),
         )
     });
-    reading(guard, "0".to_owned(), empty.len().to_string(), detail)
+    Reading::new("keep_matches_nothing", count.to_string(), "0".to_owned(), detail)
+        .shown_as(counted(count as u128, "rule", "rules"), "none")
 }
 
 fn audit(findings: &[Finding]) -> Reading {
+    let count = findings.len();
     let detail = findings.first().map(|first| {
         format!(
-            "the second opinion differs for {} batches, first {first}; this is a bug of batchsweep: \
-             please report it with the output of `batchsweep explain {}`",
-            findings.len(),
+            "the second opinion differs for {}, first {first}; this is a bug of batchsweep: please \
+             report it with the output of `batchsweep explain {}`",
+            n_batches(count),
             first.id
         )
     });
-    reading("audit", "0".to_owned(), findings.len().to_string(), detail)
+    Reading::new("audit", count.to_string(), "0".to_owned(), detail)
+        .shown_as(counted(count as u128, "difference", "differences"), "none")
 }
 
 fn expect_batches(batches: usize, expected: Expected) -> Reading {
@@ -272,13 +308,28 @@ fn expect_batches(batches: usize, expected: Expected) -> Reading {
     let outside =
         expected.min.is_some_and(|min| count < min) || expected.max.is_some_and(|max| count > max);
     let limit = format!("{} to {}", shown(expected.min), shown(expected.max));
+    let in_words = expected.in_words();
     let detail = outside.then(|| {
         format!(
-            "the account holds {batches} batches, expect_batches says {limit}: is this the key of \
-             another account? If not, correct expect_batches"
+            "the account holds {}, and expect_batches says {in_words}: is this the key of another \
+             account? If not, correct expect_batches",
+            n_batches(batches)
         )
     });
-    reading("expect_batches", limit, batches.to_string(), detail)
+    Reading::new("expect_batches", batches.to_string(), limit, detail)
+        .shown_as(batches.to_string(), in_words)
+}
+
+impl Expected {
+    /// The range in words: `1 to 10000`, `at least 1`.
+    pub fn in_words(self) -> String {
+        match (self.min, self.max) {
+            (Some(min), Some(max)) => format!("{min} to {max}"),
+            (Some(min), None) => format!("at least {min}"),
+            (None, Some(max)) => format!("at most {max}"),
+            (None, None) => "any number".to_owned(),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -409,5 +460,66 @@ mod tests {
         assert_eq!(percent(1, 100_000), "0.1");
         assert_eq!(percent(25, 100), "25.0");
         assert_eq!(percent(0, 0), "0.0");
+    }
+
+    #[test]
+    fn what_trips_says_by_how_much_and_what_to_write() {
+        let limits = |max_deletes, percent, skew| Limits {
+            max_deletes: Limit::At(max_deletes),
+            max_delete_percent: Limit::At(percent),
+            max_clock_skew: Limit::At(Duration::from_secs(skew)),
+            expect_batches: Some(Expected { min: Some(20), max: None }),
+        };
+        let rule = |name| {
+            let rule = RuleName::parse(name).unwrap();
+            KeepMatches { rule, matched: 0, may_be_empty: false }
+        };
+        let mut said = Vec::new();
+        for (deletions, batches, rules, seconds) in
+            [(4, 11, vec![rule("pinned"), rule("typo")], -301), (1, 1, vec![rule("typo")], 90_000)]
+        {
+            let evidence = Evidence {
+                keep_matches: rules,
+                clock_skew: Some(TimeDelta::seconds(seconds)),
+                findings: vec![],
+            };
+            let stopped = admit(plan(deletions, batches), &evidence, &limits(0, 25, 300));
+            for reading in stopped.unwrap_err().readings() {
+                let (value, limit) = (&reading.shown.value, &reading.shown.limit);
+                said.push(format!("{}: {value}, {limit}: {}", reading.guard, reading.detail));
+            }
+        }
+        insta::assert_snapshot!(said.join("\n"));
+    }
+
+    #[test]
+    fn a_raised_limit_as_advised_lets_the_plan_pass() {
+        for (deletions, batches, least) in [(4, 11, 37), (1, 100, 1), (7, 7, 100), (1, 3, 34)] {
+            let percent = |limit| Limits { max_delete_percent: Limit::At(limit), ..OPEN };
+            assert!(tripped(plan(deletions, batches), &evidence(), &percent(least)).is_empty());
+            let stopped = admit(plan(deletions, batches), &evidence(), &percent(least - 1));
+            let advice = format!("to at least {least}");
+            let stopped = stopped.unwrap_err();
+            assert!(stopped.readings().iter().any(|reading| reading.detail.contains(&advice)));
+        }
+    }
+
+    #[test]
+    fn a_skew_is_shown_in_two_units_and_never_as_less_than_it_is() {
+        for (ms, text) in [
+            (0, "0s"),
+            (1, "1s"),
+            (59_000, "59s"),
+            (300_000, "5min"),
+            (300_001, "5min 1s"),
+            (301_000, "5min 1s"),
+            (3_599_500, "1h"),
+            (3_600_000, "1h"),
+            (7_200_001, "2h 1min"),
+            (90_000_000, "1d 1h"),
+            (180_000_001, "2d 3h"),
+        ] {
+            assert_eq!(in_two_units(TimeDelta::milliseconds(ms)), text, "{ms}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::api::client::{PAGE_SIZE, Page, Reader, Record, Surroundings};
 use crate::api::error::{Error, Kind};
-use crate::batch::{Batch, BatchId, Fact, escaped};
+use crate::batch::{Batch, BatchId, Fact, batches, counted, escaped};
 use crate::observe::event::Event;
 
 /// How often one account is listed anew when somebody else's work disturbs the listing.
@@ -126,7 +126,10 @@ pub enum Flaw {
         position: usize,
     },
     /// The same id came twice.
-    #[error("batch `{id}` came twice, on page {page} again; pages are repeating or shifting")]
+    #[error(
+        "batch `{id}` came twice, the second time on page {page}: pages repeat or shift while they \
+         are read"
+    )]
     Repeated {
         /// The id, escaped.
         id: String,
@@ -142,7 +145,7 @@ pub enum Flaw {
         got: u64,
     },
     /// `count_this_page` is not the number of records.
-    #[error("page {page} counts {counted} batches but holds {held}")]
+    #[error("page {page} says it holds {}, and holds {held}", crate::batch::counted(*counted, "batch", "batches"))]
     Miscounted {
         /// The page.
         page: u32,
@@ -152,7 +155,7 @@ pub enum Flaw {
         held: usize,
     },
     /// The total fell while listing.
-    #[error("the API counted {before} batches, then {after} on page {page}")]
+    #[error("the API counted {}, and on page {page} only {after}", counted(*before, "batch", "batches"))]
     Shrunk {
         /// Before.
         before: u64,
@@ -161,8 +164,9 @@ pub enum Flaw {
         /// Where.
         page: u32,
     },
-    /// More or fewer batches came than the API counts.
-    #[error("{distinct} distinct batches on {pages} pages, but the API counts {total}")]
+    /// More or fewer batches came than the API counts; or as many, and it says that pages follow
+    /// one that is empty.
+    #[error("{}", miscount(*distinct, *pages, *total))]
     Count {
         /// Distinct ids.
         distinct: usize,
@@ -172,7 +176,7 @@ pub enum Flaw {
         total: u64,
     },
     /// The account's own page counts more.
-    #[error("{distinct} batches were listed, but the account says it holds {account}")]
+    #[error("the listing has {}, but the account's own page counts {account}", batches(*distinct))]
     AccountHoldsMore {
         /// Listed.
         distinct: usize,
@@ -180,7 +184,10 @@ pub enum Flaw {
         account: u64,
     },
     /// Not one record could be read: the API speaks otherwise than it did.
-    #[error("0 of {records} records are readable; the API may have changed")]
+    #[error(
+        "nothing but the id can be read of {}; the API may have changed",
+        counted(*records as u64, "record", "records")
+    )]
     NothingReadable {
         /// Records listed.
         records: usize,
@@ -188,6 +195,15 @@ pub enum Flaw {
     /// More pages than any account has.
     #[error("the listing did not end after {MAX_PAGES} pages")]
     Endless,
+}
+
+/// What came, against what the API counts.
+fn miscount(distinct: usize, pages: u32, total: u64) -> String {
+    if distinct as u64 == total {
+        return format!("page {pages} is empty, though the API says that more pages follow");
+    }
+    let came = counted(distinct as u64, "distinct batch", "distinct batches");
+    format!("{came} on {}, but the API counts {total}", counted(pages, "page", "pages"))
 }
 
 impl IncompleteInventory {
@@ -217,8 +233,8 @@ impl Flaw {
             | Self::Count { .. }
             | Self::Miscounted { .. }
             | Self::AccountHoldsMore { .. } => {
-                "somebody else may be deleting right now; the next run lists again. If it stays so, \
-                 compare with the number of batches in the vendor's dashboard"
+                "somebody else may be adding or deleting batches right now; the next run lists again. \
+                 If it stays so, compare with the number of batches in the vendor's dashboard"
             }
             Self::NoId { .. } | Self::NothingReadable { .. } => {
                 "the answer is not what the API's documentation describes; look for a newer release \
@@ -431,7 +447,7 @@ const fn is_final(kind: &Kind) -> bool {
         | Kind::Setup(_)
         | Kind::Stopped => true,
         Kind::TimedOut { .. }
-        | Kind::WrongPath
+        | Kind::WrongPath(_)
         | Kind::Throttled { .. }
         | Kind::Failing { .. }
         | Kind::Redirected { .. }
@@ -571,7 +587,7 @@ mod tests {
     #[test]
     fn whatever_contradicts_itself_is_no_inventory() {
         let some = || vec![record("A1"), record("A2")];
-        let flawed: [(&str, Vec<Page>, Option<u64>, Flaw); 12] = [
+        let flawed: [(&str, Vec<Page>, Option<u64>, Flaw); 13] = [
             // fault: P2
             (
                 "fewer than counted",
@@ -590,6 +606,12 @@ mod tests {
                 vec![page(1, 3, 9, some()), page(2, 3, 9, vec![])],
                 None,
                 Flaw::Count { distinct: 2, pages: 2, total: 9 },
+            ),
+            (
+                "an empty page after all that are counted",
+                vec![page(1, 3, 2, some()), page(2, 3, 2, vec![])],
+                None,
+                Flaw::Count { distinct: 2, pages: 2, total: 2 },
             ),
             // fault: P1
             (
@@ -668,10 +690,13 @@ mod tests {
                 Flaw::Repeated { id: "a\\nb".into(), page: 1 },
             ),
         ];
+        let mut said = Vec::new();
         for (case, pages, account, flaw) in flawed {
             assert_eq!(proven(pages, account).unwrap_err(), flaw, "{case}");
             assert!(!flaw.help().is_empty(), "{case}");
+            said.push(format!("{case}: {flaw}"));
         }
+        insta::assert_snapshot!(said.join("\n"));
     }
 
     // fault: P1

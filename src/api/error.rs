@@ -92,18 +92,23 @@ impl Error {
     pub const fn help(&self) -> &'static str {
         self.kind.help()
     }
+
+    /// How often it was tried and what support may ask for, to follow on a sentence; may be empty.
+    pub fn circumstances(&self) -> String {
+        let attempts = match self.attempts {
+            0 | 1 => String::new(),
+            many => format!(" in {many} attempts"),
+        };
+        match &self.trace_id {
+            Some(id) => format!("{attempts} (trace id {id})"),
+            None => attempts,
+        }
+    }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "cannot {}", self.operation.purpose())?;
-        if self.attempts > 1 {
-            write!(f, " in {} attempts", self.attempts)?;
-        }
-        match &self.trace_id {
-            Some(id) => write!(f, " (trace id {id})"),
-            None => Ok(()),
-        }
+        write!(f, "cannot {}{}", self.operation.purpose(), self.circumstances())
     }
 }
 
@@ -111,6 +116,15 @@ impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         Some(&self.kind)
     }
+}
+
+/// How a key was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeyRefusal {
+    /// The status.
+    pub status: u16,
+    /// What the API said.
+    pub message: ServerText,
 }
 
 /// What went wrong.
@@ -127,11 +141,12 @@ pub enum Kind {
         limit_ms: u64,
     },
     /// 401 or 403.
-    KeyRefused(ServerText),
+    KeyRefused(KeyRefusal),
     /// 402.
     PaymentRequired(ServerText),
-    /// 404 where a missing batch is not the meaning: the path is wrong (contract §3).
-    WrongPath,
+    /// 404 where a missing batch is not the meaning: the path is wrong (contract §3). Holds the
+    /// address, without its query.
+    WrongPath(ServerText),
     /// 408, 425 or 429, after the last attempt.
     Throttled {
         /// The status.
@@ -192,7 +207,7 @@ impl Kind {
             | Self::Stopped => true,
             Self::Unreachable(_)
             | Self::TimedOut { .. }
-            | Self::WrongPath
+            | Self::WrongPath(_)
             | Self::Failing { .. }
             | Self::Redirected { .. }
             | Self::NotAnEnvelope { .. }
@@ -208,7 +223,7 @@ impl Kind {
     const fn help(&self) -> &'static str {
         match self {
             Self::Unreachable(_) | Self::NotConnected(_) => {
-                "check DNS, the firewall, the proxy and the CA certificates of this machine; the next run tries again"
+                "check DNS, the firewall, the proxy and the CA certificates of this machine, and `base_url` if the file sets it; the next run tries again"
             }
             Self::TimedOut { .. } => {
                 "the API or the network is slow; the next run tries again, `request_timeout` sets the limit"
@@ -219,14 +234,14 @@ impl Kind {
             Self::PaymentRequired(_) => {
                 "settle the payment or the credits of this account at the vendor, then run again"
             }
-            Self::WrongPath => {
-                "check `product` and `base_url`; SerpWow's own address ends in /live, the others' does not"
+            Self::WrongPath(_) => {
+                "check `product` and `base_url`: the address of SerpWow ends in /live, those of the other products do not"
             }
             Self::Throttled { .. } => {
                 "another client may use the same account; the next run tries again, `requests_per_second` sets the pace"
             }
             Self::Failing { .. } => {
-                "the vendor has a fault, give its support the trace id if there is one; the next run tries again"
+                "the fault is at the vendor, whose support asks for the trace id, if one is shown; the next run tries again"
             }
             Self::Redirected { .. } => {
                 "redirects are never followed, for they could carry the key away; check `base_url`, and for a captive portal or a proxy in between"
@@ -241,7 +256,7 @@ impl Kind {
                 "an answer of the API is far smaller: check `base_url`, and for a proxy in between"
             }
             Self::Refused { .. } => {
-                "read what the API said; the vendor's support can tell more with the trace id, if there is one"
+                "read what the API said; the vendor's support can tell more by the trace id, if one is shown"
             }
             Self::Unexpected(_) => {
                 "the API may have changed, or `base_url` is another API's; look for a newer version of this program before anything is deleted"
@@ -267,9 +282,11 @@ impl fmt::Display for Kind {
                 let seconds = std::time::Duration::from_millis(*limit_ms).as_secs_f64();
                 write!(f, "no whole answer in {seconds} s")
             }
-            Self::KeyRefused(said) => with_saying(f, "the API refused the key", said),
+            Self::KeyRefused(KeyRefusal { status, message }) => {
+                with_saying(f, &format!("the API refused the key ({status})"), message)
+            }
             Self::PaymentRequired(said) => with_saying(f, "the API asks for payment (402)", said),
-            Self::WrongPath => f.write_str("the API knows no such path (404)"),
+            Self::WrongPath(asked) => write!(f, "status 404: {asked} is no path of the API"),
             Self::Throttled { status } => write!(f, "the API throttles the account ({status})"),
             Self::Failing { status } => write!(f, "the API is failing ({status})"),
             Self::Redirected { status, to } => write!(f, "redirect to {to} refused ({status})"),
@@ -315,10 +332,15 @@ mod tests {
                 Kind::Unreachable("api.serpwow.com closed the connection".into())
             }
             Some(Kind::Unreachable(_)) => Kind::TimedOut { limit_ms: 30_000 },
-            Some(Kind::TimedOut { .. }) => Kind::KeyRefused(said("Supplied api_key is not valid")),
+            Some(Kind::TimedOut { .. }) => {
+                let message = said("Supplied api_key is not valid");
+                Kind::KeyRefused(KeyRefusal { status: 401, message })
+            }
             Some(Kind::KeyRefused(_)) => Kind::PaymentRequired(said("")),
-            Some(Kind::PaymentRequired(_)) => Kind::WrongPath,
-            Some(Kind::WrongPath) => Kind::Throttled { status: 429 },
+            Some(Kind::PaymentRequired(_)) => {
+                Kind::WrongPath(said("https://api.serpwow.com/batches"))
+            }
+            Some(Kind::WrongPath(_)) => Kind::Throttled { status: 429 },
             Some(Kind::Throttled { .. }) => Kind::Failing { status: 502 },
             Some(Kind::Failing { .. }) => {
                 Kind::Redirected { status: 303, to: said("evil.example") }
@@ -326,7 +348,9 @@ mod tests {
             Some(Kind::Redirected { .. }) => {
                 Kind::NotAnEnvelope { status: 200, excerpt: said("text/html: <html>") }
             }
-            Some(Kind::NotAnEnvelope { .. }) => Kind::BrokenBody("answer cut at byte 17".into()),
+            Some(Kind::NotAnEnvelope { .. }) => {
+                Kind::BrokenBody("the answer ends too early, after 17 bytes".into())
+            }
             Some(Kind::BrokenBody(_)) => Kind::TooLarge,
             Some(Kind::TooLarge) => Kind::Refused { status: 400, message: said("it is running") },
             Some(Kind::Refused { .. }) => Kind::Unexpected("the answer has no `batches`".into()),

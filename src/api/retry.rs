@@ -47,7 +47,7 @@ const fn may_pass(kind: &Kind) -> bool {
         | Kind::BrokenBody(_) => true,
         Kind::KeyRefused(_)
         | Kind::PaymentRequired(_)
-        | Kind::WrongPath
+        | Kind::WrongPath(_)
         | Kind::Redirected { .. }
         | Kind::NotAnEnvelope { .. }
         | Kind::TooLarge
@@ -99,6 +99,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::api::error::KeyRefusal;
     use crate::api::error::ServerText;
 
     fn said() -> ServerText {
@@ -117,9 +118,9 @@ mod tests {
             (Kind::Throttled { status: 429 }, true),
             (Kind::Failing { status: 503 }, true),
             (Kind::BrokenBody(String::new()), true),
-            (Kind::KeyRefused(said()), false),
+            (Kind::KeyRefused(KeyRefusal { status: 401, message: said() }), false),
             (Kind::PaymentRequired(said()), false),
-            (Kind::WrongPath, false),
+            (Kind::WrongPath(said()), false),
             (Kind::Redirected { status: 303, to: said() }, false),
             (Kind::NotAnEnvelope { status: 200, excerpt: said() }, false),
             (Kind::TooLarge, false),

@@ -1,16 +1,20 @@
 //! `check`: validates the file(s) and prints the rules in plain words.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::batch::{batches, counted, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
-use crate::cli::failure;
-use crate::cli::output::{Paint, Terminal};
+use crate::cli::failure::{self, Failure};
+use crate::cli::output::Paint;
 use crate::cli::session::{Session, Watch};
 use crate::config::diagnose;
 use crate::config::{self, Account, Config, Diagnostic, DryRun, Rejected, Replaced, Severity};
+use crate::guards::Limit;
+use crate::policy::shown;
 use crate::run::report::{Exit, NotBegun, exit_of_call};
 
 /// Runs the command.
@@ -36,10 +40,10 @@ pub(super) async fn run(command: &args::Check, global: &Global, outside: &Outsid
                 Document { ok: !strict_failure, ..Document::of_config(&config, &warnings) };
             outside.terminal.json(&document);
         }
-        Shape::Text => show(&config, &warnings, &outside.terminal),
+        Shape::Text => show(&config, &warnings, outside),
     }
     if strict_failure {
-        return Exit::Configuration;
+        return too_strict(warnings.len(), outside);
     }
     if command.online { online(config, global, outside).await } else { Exit::Done }
 }
@@ -51,15 +55,36 @@ pub(super) fn show_rejected(rejected: &Rejected, global: &Global, outside: &Outs
         Shape::Json => terminal.json(&Document::of_rejected(rejected)),
         Shape::Text => {}
     }
-    terminal.error(&rejected.render(terminal.colour));
-    terminal.error(&format!(
-        "{}: {rejected}; nothing was sent to any account. Exit code 78.\n",
-        terminal.paint(Paint::Alarm, "error")
-    ));
+    terminal.error(&format!("{}\n", rejected.render(terminal.colour)));
+    let failure = Failure {
+        what: rejected.to_string(),
+        consequence: "nothing was sent to any account",
+        causes: Vec::new(),
+        help: "mend what is shown above; `batchsweep check` reads the file again".to_owned(),
+        exit: Exit::Configuration,
+    };
+    failure.show(terminal, None);
+}
+
+/// Warnings, where none is allowed.
+fn too_strict(warnings: usize, outside: &Outside) -> Exit {
+    let failure = Failure {
+        what: format!(
+            "{}, and --strict allows none",
+            counted(warnings as u128, "warning", "warnings")
+        ),
+        consequence: "",
+        causes: Vec::new(),
+        help: "do what the warnings say, or leave --strict away".to_owned(),
+        exit: Exit::Configuration,
+    };
+    failure.show(&outside.terminal, None);
+    failure.exit
 }
 
 /// Shows a good configuration.
-fn show(config: &Config, warnings: &[Diagnostic], terminal: &Terminal) {
+fn show(config: &Config, warnings: &[Diagnostic], outside: &Outside) {
+    let terminal = &outside.terminal;
     let mut text = String::new();
     for file in config.sources.names() {
         let _infallible = writeln!(text, "read {file}");
@@ -68,7 +93,7 @@ fn show(config: &Config, warnings: &[Diagnostic], terminal: &Terminal) {
         let _infallible = writeln!(text, "note: {path} of {was} is replaced by {by}");
     }
     for account in &config.accounts {
-        text.push_str(&account_text(account, terminal));
+        text.push_str(&account_text(account, outside));
     }
     if !warnings.is_empty() {
         text.push('\n');
@@ -79,33 +104,104 @@ fn show(config: &Config, warnings: &[Diagnostic], terminal: &Terminal) {
     } else {
         "dry_run = false: runs delete"
     };
-    let plural = |count: usize, what: &str| {
-        if count == 1 { format!("1 {what}") } else { format!("{count} {what}s") }
-    };
-    let rules = config.accounts.iter().map(|account| account.policy.describe().len()).max();
+    let plural = |count: usize, what: &str| counted(count as u128, what, &format!("{what}s"));
+    // A rule that serves several accounts is one rule.
+    let rules: BTreeSet<String> =
+        config.accounts.iter().flat_map(|account| account.policy.describe()).collect();
     let _infallible = writeln!(
         text,
         "\n{}: {}, {}, {}, {}. {mode}.",
         terminal.paint(Paint::Well, "ok"),
         plural(config.accounts.len(), "account"),
-        plural(rules.unwrap_or(0), "rule"),
+        plural(rules.len(), "rule"),
         plural(config.tests.len(), "test"),
         plural(warnings.len(), "warning"),
     );
     terminal.data(&text);
 }
 
-fn account_text(account: &Account, terminal: &Terminal) -> String {
+/// An account: where it is, what limits its runs, and its rules.
+fn account_text(account: &Account, outside: &Outside) -> String {
+    let url = &account.api.base_url;
+    let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+    let via = account.api.proxy.as_ref();
+    let via =
+        via.map_or_else(String::new, |proxy| format!(", via the proxy of {}", proxy.variable));
     let mut text = format!(
-        "\naccount {}  {} at {}\n",
-        terminal.paint(Paint::Strong, account.name.as_str()),
+        "\naccount {}: {} at {}{port}{via}\n",
+        outside.terminal.paint(Paint::Strong, account.name.as_str()),
         account.api.product.title(),
-        account.api.base_url.host_str().unwrap_or("?"),
+        url.host_str().unwrap_or("?"),
     );
+    let lines = [
+        ("key", account.key.in_words(&outside.env)),
+        ("guards", guards(account)),
+        ("floor", floor(&account.floor_text)),
+        ("pace", pace(account)),
+    ];
+    for (name, words) in lines {
+        let _infallible = writeln!(text, "  {name:<7} {words}");
+    }
     for line in account.policy.describe() {
-        let _infallible = writeln!(text, "  {line}");
+        let _infallible = writeln!(text, "  {}", escaped(&line));
     }
     text
+}
+
+fn guards(account: &Account) -> String {
+    let limits = &account.limits;
+    let deletes = match (limits.max_deletes, limits.max_delete_percent) {
+        (Limit::At(most), Limit::At(percent)) => format!(
+            "a run deletes at most {} and {percent} % of the account",
+            batches(most as usize)
+        ),
+        (Limit::At(most), Limit::Off) => {
+            format!("a run deletes at most {}, of any share of the account", batches(most as usize))
+        }
+        (Limit::Off, Limit::At(percent)) => {
+            format!("a run deletes at most {percent} % of the account, in any number")
+        }
+        (Limit::Off, Limit::Off) => {
+            "NO LIMIT on how much a run deletes (max_deletes and max_delete_percent are off)"
+                .to_owned()
+        }
+    };
+    let failures = match account.sweep.max_consecutive_failures {
+        Limit::At(0 | 1) => "the first failure ends a sweep".to_owned(),
+        Limit::At(most) => format!("{most} failures in a row end a sweep"),
+        Limit::Off => "failures never end a sweep".to_owned(),
+    };
+    let skew = match limits.max_clock_skew {
+        Limit::At(most) => format!("clocks may differ by {}", shown(most)),
+        Limit::Off => "clocks may differ by any time".to_owned(),
+    };
+    let expected = limits.expect_batches.map_or_else(String::new, |expected| {
+        format!("; the account must hold {} batches", expected.in_words())
+    });
+    format!("{deletes}; {failures}; {skew}{expected}")
+}
+
+fn floor(text: &str) -> String {
+    match text {
+        "off" | "0s" => "none: any age that a rule allows is enough".to_owned(),
+        text => format!("no batch goes within {text} of its creation or its last run"),
+    }
+}
+
+fn pace(account: &Account) -> String {
+    let (api, sweep) = (&account.api, &account.sweep);
+    format!(
+        "{} a second, each tried up to {} with {} for an answer; {} ahead; {}",
+        counted(api.requests_per_second, "call", "calls"),
+        counted(api.max_attempts, "time", "times"),
+        shown(api.request_timeout),
+        counted(sweep.lookahead as u64, "look", "looks"),
+        if sweep.busy_wait.is_zero() {
+            "busy batches are not waited for".to_owned()
+        } else {
+            format!("busy batches are waited for {}", shown(sweep.busy_wait))
+        }
+    )
 }
 
 /// Tries each key on the account's own page.
@@ -130,22 +226,22 @@ async fn online(config: Config, global: &Global, outside: &Outside) -> Exit {
     exit
 }
 
-async fn try_key(session: &Session<'_>, account: &Account) -> Result<String, failure::Failure> {
+async fn try_key(session: &Session<'_>, account: &Account) -> Result<String, Failure> {
     let name = account.name.as_str();
-    let begin =
-        |cause: &NotBegun| failure::Failure { consequence: "", ..failure::of_begin(name, cause) };
+    let begin = |cause: &NotBegun| Failure { consequence: "", ..failure::of_begin(name, cause) };
     let runner = session.runner(account).map_err(|cause| begin(&cause))?;
     match runner.reader().account().await {
         Ok(answer) => {
-            let count = answer
-                .batches_used
-                .map_or_else(|| "an unknown number of".to_owned(), |count| count.to_string());
-            Ok(format!("account {name}: the key is good, the account holds {count} batches\n"))
+            let count = answer.batches_used.map_or_else(
+                || "an unknown number of batches".to_owned(),
+                |count| counted(count, "batch", "batches"),
+            );
+            Ok(format!("account {name}: the key is good, the account holds {count}\n"))
         }
-        Err(error) => Err(failure::Failure {
+        Err(error) => Err(Failure {
             what: format!("account `{name}`: the account page did not answer"),
             consequence: "",
-            causes: vec![error.cause()],
+            causes: vec![format!("{}{}", error.cause(), error.circumstances())],
             help: error.help().to_owned(),
             exit: exit_of_call(&error),
         }),

@@ -4,11 +4,12 @@
 use std::fmt::Write;
 use std::sync::Arc;
 
+use crate::batch::batches;
 use crate::cli::Outside;
 use crate::cli::args::Global;
 use crate::cli::emulator::KEY;
 use crate::cli::failure::Failure;
-use crate::cli::output::{Paint, Terminal, batches};
+use crate::cli::output::{Paint, Terminal};
 use crate::cli::session::{Session, Watch};
 use crate::cli::{once, plan};
 use crate::config::{self, Account, Environment};

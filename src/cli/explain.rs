@@ -4,13 +4,13 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::batch::{Batch, BatchId, escaped};
+use crate::batch::{Batch, BatchId, Fact, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure::{self, Failure};
-use crate::cli::output::{Paint, Terminal, cut, table};
+use crate::cli::output::{Paint, Terminal, ago, cut, table, verdict_in_words};
 use crate::cli::session::{Session, Watch};
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::config::Account;
 use crate::inventory;
 use crate::policy::answer::Answer;
@@ -43,7 +43,7 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
         match found {
             Found::Batch(batch, explanation) => {
                 if global.output == Shape::Text {
-                    outside.terminal.data(&text(account, batch, explanation, &outside.terminal));
+                    outside.terminal.data(&text(account, batch, explanation, outside));
                 }
                 documents.push(Document::of(account, batch, explanation));
             }
@@ -118,29 +118,48 @@ fn not_found(id: &BatchId, session: &Session<'_>, terminal: &Terminal) -> Exit {
 }
 
 /// The explanation for people: the sentence first, the table after it.
-fn text(
-    account: &Account,
-    batch: &Batch,
-    explanation: &Explanation,
-    terminal: &Terminal,
-) -> String {
-    let verdict = &explanation.verdict;
+fn text(account: &Account, batch: &Batch, explanation: &Explanation, outside: &Outside) -> String {
+    let (terminal, now) = (&outside.terminal, outside.clock.now());
+    let verdict = verdict_in_words(explanation.verdict.name());
     let mut text = format!(
-        "{}  {}  in account {}\n\n{}: {}\n",
+        "{}  {}  in account {}\n\n{}: {}.\n",
         terminal.paint(Paint::Strong, batch.id.as_str()),
         cut(&batch.shown_name(), 80),
         account.name,
-        terminal.paint(Paint::Strong, verdict.name()),
-        verdict.reason(),
+        terminal.paint(Paint::Strong, verdict),
+        explanation.sentence(),
     );
     if let Some(at) = explanation.eligible_at {
         let _infallible =
-            writeln!(text, "If nothing changes, it may be deleted from {}.", at.to_rfc3339());
+            writeln!(text, "If nothing else changes, it may go from {} on.", clock::shown(at));
     }
-    text.push('\n');
+    let _infallible = writeln!(
+        text,
+        "\n  status    {}\n  created   {}\n  last run  {}\n",
+        status(batch),
+        time(&batch.created_at, now, "unknown"),
+        time(&batch.last_run, now, if batch.never_ran().is_some() { "never" } else { "unknown" }),
+    );
     let rows = explanation.rules.iter().flat_map(rows_of);
     text.push_str(&table(&["RULE", "ANSWER", "ASKS FOR", "WANTED", "SEEN"], rows));
     text
+}
+
+fn status(batch: &Batch) -> String {
+    match &batch.status {
+        Fact::Known(status) => cut(&escaped(status.as_str()), 60),
+        Fact::Missing => "missing".to_owned(),
+        Fact::Unreadable(seen) => format!("unreadable: {}", cut(&escaped(seen), 60)),
+    }
+}
+
+/// A time, and how long ago that is.
+fn time(time: &Fact<Timestamp>, now: Timestamp, missing: &str) -> String {
+    match time {
+        Fact::Known(at) => format!("{} ({})", clock::shown(*at), ago(time, now, missing)),
+        Fact::Missing => missing.to_owned(),
+        Fact::Unreadable(seen) => format!("unreadable: {}", cut(&escaped(seen), 60)),
+    }
 }
 
 /// A rule's rows: its answer, then each matcher's.

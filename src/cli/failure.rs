@@ -52,7 +52,7 @@ pub fn of_listing(account: &str, cause: &IncompleteInventory, exit: Exit) -> Fai
     let (what, causes) = match cause {
         IncompleteInventory::Page { source, .. } => (
             format!("account `{account}`: the account could not be listed"),
-            vec![cause.to_string(), source.cause()],
+            vec![format!("{cause}{}", source.circumstances()), source.cause()],
         ),
         IncompleteInventory::Flawed(flaw) => {
             (format!("account `{account}`: the listing is not complete"), vec![flaw.to_string()])

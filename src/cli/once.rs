@@ -4,10 +4,11 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::batch::{batches, counted};
 use crate::cli::Outside;
 use crate::cli::args::{Global, Shape};
 use crate::cli::failure::{self, Failure, NOTHING};
-use crate::cli::output::{Paint, Terminal, batches, cut, table};
+use crate::cli::output::{Paint, Terminal, cut, table};
 use crate::cli::plan;
 use crate::cli::session::{Session, Watch};
 use crate::config::Account;
@@ -17,6 +18,9 @@ use crate::run::{Admission, plan_of, readings};
 use crate::sweep;
 use crate::sweep::Ended;
 use crate::sweep::outcome::Outcome;
+
+/// How many failed batches an error names; the table has them all.
+const CAUSES: usize = 3;
 
 /// Runs the command.
 pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
@@ -78,12 +82,13 @@ pub(super) fn show(report: &RunReport, outside: &Outside) {
             terminal.data(&plan::summary(admission, terminal));
             terminal.data(&dry_words(admission));
             for reading in readings(admission).iter().filter(|reading| reading.tripped) {
-                terminal.data(&format!("  guard {}: {}\n", reading.guard, reading.detail));
+                let stopped = terminal.paint(Paint::Alarm, "would stop the run:");
+                terminal.data(&format!("{stopped} {}: {}\n", reading.guard, reading.detail));
             }
         }
         Ending::Swept(swept) => {
             terminal.data(&sweep_text(report, swept, terminal));
-            if let Some(failure) = early_end(report, swept) {
+            if let Some(failure) = trouble(report, swept) {
                 failure.show(terminal, outside.stop.signal());
             }
         }
@@ -94,9 +99,9 @@ pub(super) fn show(report: &RunReport, outside: &Outside) {
 fn dry_words(admission: &Admission) -> String {
     let count = batches(plan_of(admission).deletions().count());
     if admission.is_ok() {
-        format!("\nDry run: nothing was deleted; a real run would delete {count}.\n")
+        format!("\nDry run: nothing was deleted. A real run would delete {count}.\n")
     } else {
-        format!("\nDry run: nothing was deleted; a guard would stop a real run ({count}):\n")
+        format!("\nDry run: nothing was deleted. A real run would not delete the {count} either:\n")
     }
 }
 
@@ -105,11 +110,25 @@ fn guarded(account: &str, readings: &[Reading]) -> Failure {
     let tripped: Vec<_> = readings.iter().filter(|reading| reading.tripped).collect();
     let names: Vec<_> = tripped.iter().map(|reading| reading.guard).collect();
     Failure {
-        what: format!("account `{account}`: stopped by guard {}", names.join(", ")),
+        what: format!(
+            "account `{account}`: stopped by {} {}",
+            if names.len() == 1 { "guard" } else { "guards" },
+            names.join(", ")
+        ),
         consequence: NOTHING,
         causes: tripped.iter().map(|reading| reading.detail.clone()).collect(),
-        help: format!("`batchsweep plan --account {account}` shows the whole plan"),
+        help: format!(
+            "`batchsweep plan --account {account}` shows which batches would go, and why"
+        ),
         exit: Exit::Guarded,
+    }
+}
+
+/// What a sweep could not do, if it asks for another exit code than 0.
+fn trouble(report: &RunReport, swept: &sweep::Report) -> Option<Failure> {
+    match swept.ended {
+        Ended::Whole => some_failed(report, swept).or_else(|| early_end(report, swept)),
+        Ended::Stopped | Ended::TooManyFailures(_) | Ended::Hopeless(_) => early_end(report, swept),
     }
 }
 
@@ -117,7 +136,8 @@ fn guarded(account: &str, readings: &[Reading]) -> Failure {
 fn early_end(report: &RunReport, swept: &sweep::Report) -> Option<Failure> {
     let error = report.error()?;
     let account = report.account.as_str();
-    let deleted = count(swept, "deleted");
+    let deleted = |one: &&sweep::Swept| matches!(one.outcome, Outcome::Deleted(_));
+    let deleted = swept.swept.iter().filter(deleted).count();
     let (what, help) = match &swept.ended {
         Ended::Hopeless(error) => ("the sweep ended early", error.help().to_owned()),
         Ended::TooManyFailures(_) => (
@@ -141,8 +161,78 @@ fn early_end(report: &RunReport, swept: &sweep::Report) -> Option<Failure> {
     })
 }
 
-fn count(swept: &sweep::Report, outcome: &str) -> usize {
-    swept.swept.iter().filter(|one| one.outcome.name() == outcome).count()
+/// A sweep that gave every batch its turn, and could not delete some of them.
+fn some_failed(report: &RunReport, swept: &sweep::Report) -> Option<Failure> {
+    let deletions: Vec<_> = swept.plan.deletions().collect();
+    let failed: Vec<_> = swept.swept.iter().filter(|one| one.outcome.is_failure()).collect();
+    if failed.is_empty() {
+        return None;
+    }
+    let mut causes: Vec<_> = failed
+        .iter()
+        .take(CAUSES)
+        .filter_map(|one| {
+            let (batch, _) = deletions.get(one.position)?;
+            Some(format!("{}: {}", batch.id, one.outcome.detail()))
+        })
+        .collect();
+    if failed.len() > causes.len() {
+        causes.push(format!("and {} more, in the table above", failed.len() - causes.len()));
+    }
+    causes.extend(report.error());
+    Some(Failure {
+        what: format!(
+            "account `{}`: {} of {} failed",
+            report.account,
+            failed.len(),
+            counted(swept.swept.len() as u128, "deletion", "deletions")
+        ),
+        consequence: "the other batches had their turn",
+        causes,
+        help: "the next run tries again; where the API itself says no, its support can tell why"
+            .to_owned(),
+        exit: report.exit(),
+    })
+}
+
+/// What became of a batch, as text has it. Results that were never delivered are a reason of the
+/// API's own, known before and no failure; so they are told apart from other refusals.
+const fn in_words(outcome: &Outcome) -> &'static str {
+    match outcome {
+        Outcome::Undelivered { .. } => "undelivered",
+        Outcome::NotReached => "not reached",
+        Outcome::Deleted(_)
+        | Outcome::Busy(_)
+        | Outcome::Changed(_)
+        | Outcome::Gone
+        | Outcome::Refused { .. }
+        | Outcome::Failed(_) => outcome.name(),
+    }
+}
+
+/// The lines of a summary, in their order: outcome, what it says, in which colour.
+const SUMMARY: [(&str, &str, Paint); 8] = [
+    ("deleted", "deleted", Paint::Well),
+    ("failed", "failed: still there, or nobody can say", Paint::Alarm),
+    ("refused", "refused by the API", Paint::Alarm),
+    ("undelivered", "kept by the API, since results were never delivered", Paint::Notice),
+    ("busy", "busy, left for the next run", Paint::Notice),
+    ("changed", "changed since the plan, left alone", Paint::Notice),
+    ("gone", "already gone", Paint::Notice),
+    ("not reached", "not reached", Paint::Notice),
+];
+
+/// Batches by what became of them, in words.
+fn summary(swept: &sweep::Report, terminal: &Terminal) -> String {
+    let mut text = String::new();
+    for (name, words, paint) in SUMMARY {
+        let count = swept.swept.iter().filter(|one| in_words(&one.outcome) == name).count();
+        if count > 0 || name == "deleted" {
+            let line = format!("{count:>7}  {words}");
+            let _infallible = writeln!(text, "{}", terminal.paint(paint, &line));
+        }
+    }
+    text
 }
 
 /// What a sweep did, for people.
@@ -154,50 +244,24 @@ fn sweep_text(report: &RunReport, swept: &sweep::Report, terminal: &Terminal) ->
         batches(listed),
         swept.swept.len(),
     );
-    for name in Outcome::NAMES {
-        let count = count(swept, name);
-        if count > 0 || name == "deleted" {
-            let line = format!("{count:>7}  {}", in_words(name));
-            let _infallible = writeln!(text, "{}", terminal.paint(paint_of(name), &line));
-        }
-    }
+    text.push_str(&summary(swept, terminal));
     let rows: Vec<_> = notable(swept);
     if !rows.is_empty() {
         text.push('\n');
         text.push_str(&table(&["OUTCOME", "ID", "NAME", "WHY"], rows));
     }
     let proof = match report.verified() {
-        Some(true) => "  verified: a last listing shows none of the deleted ones",
-        Some(false) => "  NOT verified by a last listing",
+        Some(true) => "; verified: a last listing shows none of the deleted ones",
+        Some(false) => "; NOT verified by a last listing",
         None => "",
     };
     let _infallible = writeln!(
         text,
-        "\n{} calls in {:.1} s{proof}",
-        report.requests,
+        "\n{} in {:.1} s{proof}",
+        counted(report.requests, "call", "calls"),
         report.duration.as_secs_f64()
     );
     text
-}
-
-/// An outcome's name as the summary says it.
-const fn in_words(name: &str) -> &str {
-    match name.as_bytes() {
-        b"not_reached" => "not reached",
-        b"gone" => "already gone",
-        b"busy" => "busy, left for the next run",
-        b"changed" => "changed since the plan, kept",
-        b"refused" => "refused by the API",
-        _ => name,
-    }
-}
-
-fn paint_of(outcome: &str) -> Paint {
-    match outcome {
-        "deleted" => Paint::Well,
-        "failed" | "refused" => Paint::Alarm,
-        _ => Paint::Notice,
-    }
 }
 
 /// Every batch that was not simply deleted.
@@ -210,7 +274,7 @@ fn notable(swept: &sweep::Report) -> Vec<Vec<String>> {
         .filter_map(|one| {
             let (batch, _) = deletions.get(one.position)?;
             Some(vec![
-                one.outcome.name().to_owned(),
+                in_words(&one.outcome).to_owned(),
                 batch.id.to_string(),
                 cut(&batch.shown_name(), 40),
                 cut(&one.outcome.detail(), 200),

@@ -10,6 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use comfy_table::{Cell, ContentArrangement, Table};
 use serde::Serialize;
 
+use crate::batch::Fact;
+use crate::clock::Timestamp;
 use crate::config::Environment;
 use crate::observe::Colour;
 
@@ -159,17 +161,42 @@ pub fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> St
     text
 }
 
+/// How long ago, in whole days or smaller; `missing` where there is no date.
+pub fn ago(time: &Fact<Timestamp>, now: Timestamp, missing: &str) -> String {
+    let time = match time {
+        Fact::Known(time) => *time,
+        Fact::Missing => return missing.to_owned(),
+        Fact::Unreadable(_) => return "unreadable".to_owned(),
+    };
+    let age = now.signed_duration_since(time);
+    let (days, hours, minutes) = (age.num_days(), age.num_hours(), age.num_minutes());
+    if age < chrono::TimeDelta::zero() {
+        "in the future".to_owned()
+    } else if days > 0 {
+        format!("{days}d ago")
+    } else if hours > 0 {
+        format!("{hours}h ago")
+    } else if minutes > 0 {
+        format!("{minutes}min ago")
+    } else {
+        "just now".to_owned()
+    }
+}
+
+/// A verdict's name as text has it.
+pub const fn verdict_in_words(verdict: &str) -> &str {
+    match verdict.as_bytes() {
+        b"too_young" => "too young",
+        _ => verdict,
+    }
+}
+
 /// Cuts a text that has already been escaped to a number of characters, with an ellipsis.
 pub fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
         return text.to_owned();
     }
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
-}
-
-/// `1 batch`, `2 batches`.
-pub fn batches(count: usize) -> String {
-    if count == 1 { "1 batch".to_owned() } else { format!("{count} batches") }
 }
 
 #[cfg(test)]
@@ -183,10 +210,5 @@ mod tests {
         assert_eq!(cut("exactly8", 8), "exactly8");
         assert_eq!(cut("ninechars", 8), "ninecha…");
         assert_eq!(cut(&"ü".repeat(1_000_000), 40).chars().count(), 40);
-    }
-
-    #[test]
-    fn one_is_singular() {
-        assert_eq!((batches(0), batches(1)), ("0 batches".into(), "1 batch".into()));
     }
 }

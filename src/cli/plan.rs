@@ -5,13 +5,13 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::batch::{Batch, Fact, RuleName, escaped};
+use crate::batch::{Batch, RuleName, batches, counted, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure;
-use crate::cli::output::{Paint, Terminal, batches, cut, table};
+use crate::cli::output::{Paint, Terminal, ago, cut, table, verdict_in_words};
 use crate::cli::session::{Session, Watch};
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::config::{Account, Config};
 use crate::guards::Reading;
 use crate::inventory::IncompleteInventory;
@@ -22,6 +22,10 @@ use crate::run::{Admission, plan_of, readings};
 
 /// How many rows the table of deletions shows before it says "and N more".
 pub(super) const ROWS: usize = 40;
+
+/// Why a batch with such an id stays.
+const BAD_ID: &str =
+    "its id cannot stand in a path of the API, so it cannot be asked for: it stays";
 
 /// How long a plan is good for.
 const GOOD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(24);
@@ -116,7 +120,7 @@ pub(super) fn summary(admission: &Admission, terminal: &Terminal) -> String {
         "{}  {} listed at {}\n\n",
         terminal.paint(Paint::Strong, plan.account().as_str()),
         batches(plan.inventory().len()),
-        date(plan.made_at()),
+        clock::shown(plan.made_at()),
     );
     let counts = plan.counts();
     for name in Verdict::NAMES {
@@ -124,7 +128,8 @@ pub(super) fn summary(admission: &Admission, terminal: &Terminal) -> String {
         if count == 0 && name != "delete" {
             continue;
         }
-        let line = format!("{count:>7}  {:<10} {}", in_words(name), cut(&causes(plan, name), 100));
+        let line =
+            format!("{count:>7}  {:<10} {}", verdict_in_words(name), cut(&causes(plan, name), 100));
         let painted = match name {
             "delete" => terminal.paint(Paint::Alarm, line.trim_end()),
             _ => line.trim_end().to_owned(),
@@ -134,15 +139,11 @@ pub(super) fn summary(admission: &Admission, terminal: &Terminal) -> String {
     text
 }
 
-const fn in_words(verdict: &str) -> &str {
-    match verdict.as_bytes() {
-        b"too_young" => "too young",
-        _ => verdict,
-    }
-}
-
 /// Which rules stand behind a verdict, with their counts, the most frequent first.
 fn causes(plan: &Plan, name: &str) -> String {
+    if name == Verdict::Unmatched.name() {
+        return "no delete rule selects them".to_owned();
+    }
     let mut by_cause: BTreeMap<String, usize> = BTreeMap::new();
     for (_, verdict) in plan.entries().filter(|(_, verdict)| verdict.name() == name) {
         *by_cause.entry(cause(verdict)).or_default() += 1;
@@ -166,7 +167,7 @@ fn cause(verdict: &Verdict) -> String {
         | Verdict::Held { .. } => first(verdict.selected_by()),
         Verdict::Kept { by, .. } => first(by),
         Verdict::Unknown { field, .. } => field.to_string(),
-        Verdict::Unmatched => "no delete rule selects them:".to_owned(),
+        Verdict::Unmatched => String::new(),
     }
 }
 
@@ -183,12 +184,12 @@ fn deletions(plan: &Plan, most: usize) -> String {
         })
         .collect();
     if rows.is_empty() {
-        return "Nothing to delete.\n".to_owned();
+        return "  Nothing to delete.\n".to_owned();
     }
     let more = plan.deletions().count() - rows.len();
     let mut text = table(&["DELETE", "NAME", "CREATED", "LAST RUN", "RULE"], rows);
     if more > 0 {
-        let _infallible = writeln!(text, "  … and {more} more (--all shows every batch)");
+        let _infallible = writeln!(text, "  … and {more} more (plan --all shows every batch)");
     }
     text
 }
@@ -197,13 +198,13 @@ fn deletions(plan: &Plan, most: usize) -> String {
 fn all_batches(plan: &Plan) -> String {
     let rows = plan.entries().map(|(batch, verdict)| {
         let mut row = row_of(batch, plan.made_at());
-        row.insert(0, verdict.name().to_owned());
+        row.insert(0, verdict_in_words(verdict.name()).to_owned());
         row.push(cut(&verdict.reason(), 120));
         row
     });
     let hostile = plan.inventory().hostile_ids().iter().map(|id| {
         let id = cut(&escaped(id), 20);
-        let row = ["unknown", &id, "", "", "", "its id is not acceptable: kept"];
+        let row = ["unknown", &id, "", "", "", BAD_ID];
         row.map(str::to_owned).to_vec()
     });
     table(&["VERDICT", "ID", "NAME", "CREATED", "LAST RUN", "REASON"], rows.chain(hostile))
@@ -214,44 +215,21 @@ fn row_of(batch: &Batch, now: Timestamp) -> Vec<String> {
         batch.id.to_string(),
         cut(&batch.shown_name(), 40),
         ago(&batch.created_at, now, "unknown"),
-        ago(&batch.last_run, now, "never"),
+        ago(&batch.last_run, now, if batch.never_ran().is_some() { "never" } else { "unknown" }),
     ]
-}
-
-/// How long ago, in whole days or smaller; `missing` where there is no date.
-fn ago(time: &Fact<Timestamp>, now: Timestamp, missing: &str) -> String {
-    let time = match time {
-        Fact::Known(time) => *time,
-        Fact::Missing => return missing.to_owned(),
-        Fact::Unreadable(_) => return "unreadable".to_owned(),
-    };
-    let age = now.signed_duration_since(time);
-    let (days, hours, minutes) = (age.num_days(), age.num_hours(), age.num_minutes());
-    if age < chrono::TimeDelta::zero() {
-        "in the future".to_owned()
-    } else if days > 0 {
-        format!("{days}d ago")
-    } else if hours > 0 {
-        format!("{hours}h ago")
-    } else {
-        format!("{minutes}min ago")
-    }
-}
-
-/// A date and time in UTC, for people.
-fn date(time: Timestamp) -> String {
-    time.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
 /// The guards, those that tripped in full.
 fn guards(readings: &[Reading], terminal: &Terminal) -> String {
-    let mut text = "\nGuards:".to_owned();
-    for reading in readings {
-        let shown = format!("{} {} of {}", reading.guard, reading.value, reading.limit);
-        let shown = if reading.tripped { terminal.paint(Paint::Alarm, &shown) } else { shown };
-        let _infallible = write!(text, "  {shown}");
+    let rows = readings.iter().map(|reading| {
+        let verdict = if reading.tripped { "stops the run" } else { "" };
+        let (value, limit) = (&reading.shown.value, &reading.shown.limit);
+        [reading.guard, value, limit, verdict].map(str::to_owned).to_vec()
+    });
+    let mut text = format!("\n{}", table(&["GUARD", "VALUE", "LIMIT", ""], rows));
+    if readings.iter().any(|reading| reading.tripped) {
+        text.push('\n');
     }
-    text.push('\n');
     for reading in readings.iter().filter(|reading| reading.tripped) {
         let _infallible = writeln!(
             text,
@@ -273,9 +251,16 @@ fn outlook(account: &Account, plan: &Plan) -> String {
     let seconds = calls.div_ceil(account.api.requests_per_second as usize);
     let example = plan.deletions().next().map_or("", |(batch, _)| batch.id.as_str());
     format!(
-        "A sweep takes {calls} calls, about {seconds} s. Nothing was deleted by this command.\n\
-         Why one batch: batchsweep explain {example}\n"
+        "\nThis command deletes nothing. A sweep of this plan takes {}, about {}.\n\
+         Why one batch goes: batchsweep explain {example}\n",
+        counted(calls as u128, "call", "calls"),
+        about(seconds),
     )
+}
+
+/// Seconds, or minutes where there are many.
+fn about(seconds: usize) -> String {
+    if seconds < 120 { format!("{seconds} s") } else { format!("{} min", seconds.div_ceil(60)) }
 }
 
 /// `plan --output json`.
@@ -371,7 +356,7 @@ fn of_hostile(id: &str) -> BatchDocument<'_> {
         verdict: "unknown",
         selected_by: &[],
         kept_by: &[],
-        reason: "its id is not acceptable: kept".to_owned(),
+        reason: BAD_ID.to_owned(),
         eligible_at: None,
     }
 }

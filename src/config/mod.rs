@@ -16,6 +16,7 @@ mod place;
 pub mod diagnose;
 mod files;
 mod strict;
+mod syntax;
 mod layers;
 mod overrides;
 mod check;
@@ -224,8 +225,8 @@ impl Rejected {
 impl fmt::Display for Rejected {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.errors() {
-            1 => f.write_str("the configuration has an error; nothing was done"),
-            errors => write!(f, "the configuration has {errors} errors; nothing was done"),
+            1 => f.write_str("the configuration has an error"),
+            errors => write!(f, "the configuration has {errors} errors"),
         }
     }
 }

@@ -144,6 +144,24 @@ impl KeyOrigin {
         }
     }
 
+    /// The source in words, never what it holds.
+    pub fn in_words(&self, env: &Environment) -> String {
+        match self {
+            Self::File(path) => format!("the file {}", files::shown(path)),
+            Self::Variable(name) => format!("the environment variable {name}"),
+            Self::Credential(name) => format!("the systemd credential {name}"),
+            Self::Default if credential(DEFAULT_CREDENTIAL, env).is_some_and(|at| at.exists()) => {
+                format!(
+                    "the systemd credential {DEFAULT_CREDENTIAL}, since the file names no source"
+                )
+            }
+            Self::Default => format!(
+                "the environment variable {DEFAULT_VARIABLE}, since the file names no source and \
+                 there is no systemd credential {DEFAULT_CREDENTIAL}"
+            ),
+        }
+    }
+
     /// The same source, to be asked again when the key is refused.
     pub fn source(&self, env: &Environment) -> Box<dyn KeySource> {
         Box::new(Rereader { origin: self.clone(), env: env.clone() })

@@ -4,8 +4,6 @@
 //! coerced: `"12"` is not 12. What is left is merged by `layers`.
 //! Not here: what the values mean (`settings`, `rules`, `cases`).
 
-use std::ops::Range;
-
 use serde::Deserialize;
 use serde_path_to_error::Segment;
 use toml::Spanned;
@@ -17,6 +15,7 @@ use super::near;
 use super::place::{KeyPath, Origin, Place, Places, Step};
 use super::raw::RawConfig;
 use super::rules;
+use super::syntax;
 
 /// Keys that take an instant.
 const TIMES: [&str; 2] = ["created_before", "created_after"];
@@ -42,7 +41,9 @@ pub(super) fn read<'s>(
     let mut tree = match DeTable::parse_recoverable(text) {
         (tree, errors) if errors.is_empty() => tree,
         (_, errors) => {
-            tell_syntax(source, text, &errors, problems);
+            for mistake in syntax::mistakes(text, &errors).into_iter().take(MAX_MISTAKES) {
+                problems.at_span(source, mistake.span, None, mistake.complaint);
+            }
             return None;
         }
     };
@@ -130,28 +131,6 @@ fn is_table(steps: &[Step]) -> bool {
             | ["test", "0"]
             | ["test", "0", "batch"]
     )
-}
-
-/// Syntax errors, one a line: what follows the first on a line is mostly its echo.
-fn tell_syntax(source: usize, text: &str, errors: &[toml::de::Error], problems: &mut Problems<'_>) {
-    let mut last_line = None;
-    for error in errors.iter().take(MAX_MISTAKES) {
-        let span = on_characters(text, error.span().unwrap_or(text.len()..text.len()));
-        let line = text.get(..span.start).map(|before| before.matches('\n').count());
-        if line == last_line {
-            continue;
-        }
-        last_line = line;
-        problems.at_span(source, span, None, Complaint::error(error.message()));
-    }
-}
-
-/// A span whose ends are between characters.
-fn on_characters(text: &str, span: Range<usize>) -> Range<usize> {
-    let start = (0..=span.start.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    let end = (span.end.min(text.len())..=text.len()).find(|at| text.is_char_boundary(*at));
-    let start = start.unwrap_or(0);
-    start..end.unwrap_or(text.len()).max(start)
 }
 
 /// The longest part of a path that the tree has.
@@ -260,6 +239,14 @@ pub(super) fn complain_of_value(key: &str, found: &str, text: &str) -> Complaint
     };
     let (wanted, help) = wanted(&key, expected);
     let right_kind = wanted.contains("number") && found == "a number";
+    let help = match found {
+        "a number" if right_kind => Some(match expected {
+            "u64" => "write digits alone, without a sign",
+            _ => "write digits alone, without a sign, 4294967295 at most",
+        }),
+        "a fraction" if wanted.contains("whole number") => Some("write it without a fraction"),
+        _ => help,
+    };
     let complaint = if right_kind || problem.starts_with("invalid value") {
         Complaint::error(format!("`{key}` takes {wanted}, not this {}", bare(found)))
     } else {

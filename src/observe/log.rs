@@ -1,22 +1,26 @@
 //! Log lines: each event as one line of text or JSON on standard error.
 //!
 //! Not here: what happened (`event`). Field names are an interface: `event` first of all.
-//! Invariant: text from a server reaches a line only as a quoted field or escaped in the message,
-//! so that no batch name can forge a line or move a cursor (RUSTSEC-2025-0055 is the class).
+//! Invariant: text from a server reaches a line only escaped, and in text lines only inside the
+//! quotes of a field, so that no batch name can forge a line or a field, or move a cursor
+//! (RUSTSEC-2025-0055 is the class).
 
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::{Dispatch, debug, error, info, warn};
+use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::Targets;
-use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
+use tracing_subscriber::fmt::{FormatFields, MakeWriter};
 use tracing_subscriber::layer::SubscriberExt;
 
+use crate::batch::escaped;
 use crate::clock::Clock;
 use crate::observe::Colour;
 use crate::observe::event::{Event, Observer, Scope, Subject};
@@ -107,8 +111,76 @@ where
     let registry = tracing_subscriber::registry().with(filter);
     match settings.json {
         Json::Yes => Dispatch::new(registry.with(layer.json().flatten_event(true))),
-        Json::No => Dispatch::new(registry.with(layer)),
+        Json::No => Dispatch::new(registry.with(layer.fmt_fields(TextFields))),
     }
+}
+
+/// Fields of a text line. The library would quote texts as Rust does, and so escape a second time
+/// what has been escaped before it came here.
+#[derive(Debug, Clone, Copy)]
+struct TextFields;
+
+impl<'w> FormatFields<'w> for TextFields {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut line = TextLine { writer, is_first: true, written: Ok(()) };
+        fields.record(&mut line);
+        line.written
+    }
+}
+
+/// One line as it is written, field by field.
+struct TextLine<'w> {
+    writer: Writer<'w>,
+    is_first: bool,
+    written: fmt::Result,
+}
+
+impl TextLine<'_> {
+    /// Writes one field; the message has no name.
+    fn put(&mut self, field: &Field, value: &str) {
+        let blank = if self.is_first { "" } else { " " };
+        self.is_first = false;
+        let written = match field.name() {
+            "message" => write!(self.writer, "{blank}{value}"),
+            name if self.writer.has_ansi_escapes() => {
+                write!(self.writer, "{blank}\u{1b}[2m{name}=\u{1b}[0m{value}")
+            }
+            name => write!(self.writer, "{blank}{name}={value}"),
+        };
+        self.written = self.written.and(written);
+    }
+}
+
+impl Visit for TextLine<'_> {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        match field.name() {
+            "message" => self.put(field, &escaped(value)),
+            _ => self.put(field, &quoted(value)),
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.put(field, &escaped(&format!("{value:?}")));
+    }
+}
+
+/// A text in quotes. Inside, a quote has a backslash before it, and a backslash is doubled only where
+/// it would otherwise seem to belong to a quote: so names stay readable, and none ends its field.
+fn quoted(text: &str) -> String {
+    let text = escaped(text);
+    let mut out = String::with_capacity(text.len() + 2);
+    let mut backslashes = 0;
+    out.push('"');
+    for c in text.chars() {
+        if c == '"' {
+            out.extend(std::iter::repeat_n('\\', backslashes + 1));
+        }
+        backslashes = if c == '\\' { backslashes + 1 } else { 0 };
+        out.push(c);
+    }
+    out.extend(std::iter::repeat_n('\\', backslashes));
+    out.push('"');
+    out
 }
 
 /// Writes to a shared writer; for logs whose destination is not a plain stream.
@@ -301,5 +373,27 @@ fn api(scope: &Scope, event: &Event) {
             warn, scope, "api.paused", { wait_ms = ms(*wait), error = cause.as_str(), },
             "the API asks for quiet; all calls wait"
         );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // fault: X1
+    #[test]
+    fn a_text_is_escaped_once_and_never_ends_its_field() {
+        for (text, shown) in [
+            ("tmp-1", r#""tmp-1""#),
+            ("tmp-\u{1b}[31mred", r#""tmp-\u{1b}[31mred""#),
+            (r"tmp-\u{1b}[31mred", r#""tmp-\u{1b}[31mred""#),
+            (r#"a" event="x"#, r#""a\" event=\"x""#),
+            (r#"a\" event="x"#, r#""a\\\" event=\"x""#),
+            ("a\\", r#""a\\""#),
+            ("a\nb", r#""a\nb""#),
+            ("", r#""""#),
+        ] {
+            assert_eq!(quoted(text), shown, "{text:?}");
+        }
     }
 }

@@ -12,7 +12,7 @@ use crate::policy::matcher::{Matcher, shown};
 use crate::policy::memory::Memory;
 use crate::policy::rule::{KeepRule, all};
 use crate::policy::subject::Subject;
-use crate::policy::verdict::Verdict;
+use crate::policy::verdict::{Verdict, lacking, protected};
 
 /// Whether a rule keeps or deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +70,32 @@ pub struct Explanation {
     pub eligible_at: Option<Timestamp>,
 }
 
+impl Explanation {
+    /// The verdict in one sentence, with what else stands in the way or does not.
+    pub fn sentence(&self) -> String {
+        let reason = self.verdict.reason();
+        match &self.verdict {
+            Verdict::Delete { .. } => format!("{reason}, and no keep rule protects it"),
+            Verdict::Unmatched => {
+                let keeps =
+                    |rule: &&RuleTrace| rule.kind == RuleKind::Keep && rule.answer == Answer::Yes;
+                let keeping: Vec<_> =
+                    self.rules.iter().filter(keeps).map(|rule| rule.rule.clone()).collect();
+                if keeping.is_empty() {
+                    reason
+                } else {
+                    format!("{reason}, and {}", protected(&keeping))
+                }
+            }
+            Verdict::Busy { .. }
+            | Verdict::TooYoung { .. }
+            | Verdict::Unknown { .. }
+            | Verdict::Kept { .. }
+            | Verdict::Held { .. } => reason,
+        }
+    }
+}
+
 impl Policy {
     /// Explains the batch at `index` of an inventory; `None` if there is none.
     pub fn explain(
@@ -98,15 +124,11 @@ impl Policy {
         let kept = keep::ask(rule, subjects, self.zone);
         let mut matchers =
             subjects.get(index).map_or_else(Vec::new, |subject| trace(&rule.matchers, subject));
+        let answer = kept.of(index);
         if !rule.counts.is_empty() {
-            matchers.extend(self.trace_counts(rule, subjects, index));
+            matchers.extend(self.trace_counts(rule, subjects, index, answer));
         }
-        RuleTrace {
-            rule: rule.name.clone(),
-            kind: RuleKind::Keep,
-            answer: kept.of(index),
-            matchers,
-        }
+        RuleTrace { rule: rule.name.clone(), kind: RuleKind::Keep, answer, matchers }
     }
 
     /// The counts, as if they were matchers: where the batch stands in its group.
@@ -115,17 +137,18 @@ impl Policy {
         rule: &KeepRule,
         subjects: &[Subject<'_>],
         index: usize,
+        answer: Answer,
     ) -> Vec<MatcherTrace> {
         let place = keep::place(rule, subjects, self.zone, index);
-        let seen = place.as_ref().map_or_else(
-            || "takes no place".to_owned(),
-            |place| match &place.group {
-                Some(group) => {
-                    format!("rank {} of {} in group `{group}`", place.rank, place.of)
-                }
-                None => format!("rank {} of {}", place.rank, place.of),
-            },
-        );
+        let seen = match (&place, answer) {
+            (Some(place), _) => {
+                let group = place.group.as_ref();
+                let group = group.map_or_else(String::new, |name| format!(" of group `{name}`"));
+                format!("number {} of {}{group}, newest first", place.rank, place.of)
+            }
+            (None, Answer::Unknown(field)) => format!("not counted: {}", lacking(field)),
+            (None, Answer::Yes | Answer::No) => "not counted: no match of the rule".to_owned(),
+        };
         let numbers = rule.counts.numbers().into_iter();
         let wanted = numbers
             .filter_map(|(name, count)| Some((name, count?.to_string())))
@@ -135,7 +158,10 @@ impl Policy {
                 matcher,
                 wanted,
                 seen: seen.clone(),
-                answer: place.as_ref().is_some_and(|place| place.kept_by.contains(&matcher)).into(),
+                answer: match &place {
+                    Some(place) => place.kept_by.contains(&matcher).into(),
+                    None => answer,
+                },
             })
             .collect()
     }

@@ -5,7 +5,7 @@
 use std::num::NonZeroU32;
 use std::time::Duration;
 
-use crate::batch::{RuleName, Undelivered};
+use crate::batch::{RuleName, Undelivered, and_list};
 use crate::policy::answer::Answer;
 use crate::policy::matcher::{GroupBy, Matcher, shown};
 use crate::policy::subject::Subject;
@@ -91,43 +91,41 @@ pub(super) fn all(matchers: &[Matcher], subject: &Subject<'_>) -> Answer {
 
 /// The matchers in one line.
 fn in_words(matchers: &[Matcher]) -> String {
-    let parts = matchers.iter().map(|matcher| {
-        let (name, wanted) = (matcher.name().replace('_', " "), matcher.wanted());
-        match matcher {
-            Matcher::Name(_)
-            | Matcher::NameRegex(_)
-            | Matcher::Id(_)
-            | Matcher::Destination(_)
-            | Matcher::When(_) => format!("{name} `{wanted}`"),
-            Matcher::ScheduleType(_)
-            | Matcher::Priority(_)
-            | Matcher::Enabled(_)
-            | Matcher::NeverRun(_)
-            | Matcher::HasResults(_)
-            | Matcher::Searches { .. }
-            | Matcher::OlderThan(_)
-            | Matcher::IdleFor(_)
-            | Matcher::CreatedBefore(_)
-            | Matcher::CreatedAfter(_) => format!("{name} {wanted}"),
-        }
-    });
-    let parts: Vec<_> = parts.collect();
+    let parts: Vec<_> = matchers.iter().map(Matcher::in_words).collect();
     if parts.is_empty() { "every batch".to_owned() } else { parts.join(", ") }
+}
+
+impl Counts {
+    /// What they keep, in words.
+    fn in_words(&self) -> String {
+        let buckets = [
+            (self.daily, "a day", "days"),
+            (self.weekly, "a week", "weeks"),
+            (self.monthly, "a month", "months"),
+            (self.yearly, "a year", "years"),
+        ];
+        let last = self.last.map(|last| match last.get() {
+            1 => "the newest one".to_owned(),
+            last => format!("the newest {last}"),
+        });
+        let buckets = buckets.into_iter().filter_map(|(count, each, many)| {
+            let count = count?;
+            Some(format!("one {each} for the last {count} {many} that have any"))
+        });
+        let within = self.within.map(|time| format!("all active within {}", shown(time)));
+        and_list(&last.into_iter().chain(buckets).chain(within).collect::<Vec<_>>())
+    }
 }
 
 impl KeepRule {
     /// The rule in plain words.
     pub fn describe(&self) -> String {
         let mut text = format!("keep `{}`: {}", self.name, in_words(&self.matchers));
-        let numbers = self.counts.numbers().into_iter();
-        let mut counts: Vec<_> =
-            numbers.filter_map(|(name, count)| Some(format!("{name} {}", count?))).collect();
-        counts.extend(self.counts.within.map(|time| format!("within {}", shown(time))));
-        if !counts.is_empty() {
-            text = format!("{text}; of these {}", counts.join(" or "));
+        if !self.counts.is_empty() {
+            text = format!("{text}; of these {}", self.counts.in_words());
         }
         if let Some(group_by) = &self.counts.group_by {
-            text = format!("{text} of each group `{}`", group_by.as_str());
+            text = format!("{text}, in each group by `{}`", group_by.as_str());
         }
         text
     }
@@ -139,7 +137,7 @@ impl DeleteRule {
         let text = format!("delete `{}`: {}", self.name, in_words(&self.matchers));
         match self.undelivered {
             Undelivered::Respect => text,
-            Undelivered::Force => format!("{text}; ALSO with undelivered results"),
+            Undelivered::Force => format!("{text}; ALSO with results that were never delivered"),
         }
     }
 }

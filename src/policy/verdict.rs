@@ -4,8 +4,8 @@
 
 use std::sync::Arc;
 
-use crate::batch::{Fact, Field, RuleName, Status, Undelivered, escaped};
-use crate::clock::Timestamp;
+use crate::batch::{Fact, Field, RuleName, Status, Undelivered, and_list, escaped};
+use crate::clock::{self, Timestamp};
 
 /// Names of rules, in order. Shared: ten thousand verdicts of a few rules hold a few lists.
 pub type Rules = Arc<[RuleName]>;
@@ -123,39 +123,83 @@ impl Verdict {
     /// The sentence for people: the verdict's cause.
     pub fn reason(&self) -> String {
         match self {
-            Self::Delete { by, .. } => format!("{} selects it", listed(by)),
+            Self::Delete { by, .. } => selected(by),
             Self::Busy { selected_by, status } => {
-                format!("{} selects it, but {}", listed(selected_by), busy(status))
+                format!("{}, but {}", selected(selected_by), busy(status))
             }
             Self::TooYoung { selected_by, until } => format!(
-                "{} selects it, but it is younger than guards.never_younger_than until {}",
-                listed(selected_by),
-                until.format("%Y-%m-%d %H:%M UTC")
+                "{}, but guards.never_younger_than protects it until {}",
+                selected(selected_by),
+                clock::shown(*until)
             ),
-            Self::Unknown { field, rule: Some(rule), .. } => {
-                format!("`{rule}` cannot be answered, since {field} is missing or odd; so it stays")
+            // A delete rule in doubt counts only where no other one selects the batch.
+            Self::Unknown { selected_by, field, rule: Some(rule) } if selected_by.is_empty() => {
+                format!(
+                    "delete rule `{rule}` has no answer, since {}; so it stays",
+                    lacking(*field)
+                )
             }
-            Self::Unknown { field, rule: None, .. } => format!(
-                "guards.never_younger_than cannot be answered, since {field} is missing or odd; \
-                 so it stays"
+            Self::Unknown { selected_by, field, rule: Some(rule) } => format!(
+                "{}, but keep rule `{rule}` has no answer, since {}; so it stays",
+                selected(selected_by),
+                lacking(*field)
             ),
-            Self::Kept { selected_by, by } if selected_by.is_empty() => {
-                format!("{} protects it", listed(by))
-            }
+            Self::Unknown { selected_by, field, rule: None } => format!(
+                "{}, but guards.never_younger_than has no answer, since {}; so it stays",
+                selected(selected_by),
+                lacking(*field)
+            ),
+            Self::Kept { selected_by, by } if selected_by.is_empty() => protected(by),
             Self::Kept { selected_by, by } => {
-                format!("{} protects it; {} would delete it", listed(by), listed(selected_by))
+                let (rules, names) = (rules("delete", selected_by), named(selected_by));
+                format!("{}; otherwise {rules} {names} would delete it", protected(by))
             }
             Self::Held { until, why, .. } => {
-                format!("held until {}: {}", until.format("%Y-%m-%d %H:%M UTC"), escaped(why))
+                format!("held until {}: {}", clock::shown(*until), escaped(why))
             }
             Self::Unmatched => "no delete rule selects it".to_owned(),
         }
     }
 }
 
-/// Names in backticks, separated by commas.
-fn listed(rules: &[RuleName]) -> String {
-    rules.iter().map(|rule| format!("`{rule}`")).collect::<Vec<_>>().join(", ")
+/// Names in backticks: `a`, `b` and `c`.
+fn named(rules: &[RuleName]) -> String {
+    and_list(&rules.iter().map(|rule| format!("`{rule}`")).collect::<Vec<_>>())
+}
+
+fn selected(by: &[RuleName]) -> String {
+    let verb = if by.len() == 1 { "selects" } else { "select" };
+    format!("{} {verb} it", named(by))
+}
+
+/// A keep rule and a delete rule may have one name, so each is called what it is.
+pub(super) fn protected(by: &[RuleName]) -> String {
+    let verb = if by.len() == 1 { "protects" } else { "protect" };
+    format!("{} {} {verb} it", rules("keep", by), named(by))
+}
+
+fn rules(kind: &str, rules: &[RuleName]) -> String {
+    if rules.len() == 1 { format!("{kind} rule") } else { format!("{kind} rules") }
+}
+
+/// What is wrong with a field that gives no answer.
+pub(super) fn lacking(field: Field) -> String {
+    match field {
+        Field::CreatedAt | Field::LastRun => {
+            format!("its {field} is missing, odd or in the future")
+        }
+        Field::Expression => "its `when` cannot be worked out for this batch".to_owned(),
+        Field::Id
+        | Field::Name
+        | Field::Status
+        | Field::ScheduleType
+        | Field::Priority
+        | Field::Enabled
+        | Field::Destinations
+        | Field::Searches
+        | Field::ResultsCount
+        | Field::NextResultSetId => format!("its {field} is missing or odd"),
+    }
 }
 
 /// What a batch that is not idle is doing, in words.
@@ -189,6 +233,7 @@ mod tests {
         let rule = || Some(RuleName::parse("tmp").unwrap());
         let all = [
             Verdict::Delete { by: selected_by(), undelivered: Undelivered::Respect },
+            Verdict::Delete { by: rules(&["tmp"]), undelivered: Undelivered::Respect },
             Verdict::Busy { selected_by: selected_by(), status: Fact::Known(Status::Running) },
             Verdict::Busy {
                 selected_by: selected_by(),
@@ -196,8 +241,11 @@ mod tests {
             },
             Verdict::TooYoung { selected_by: selected_by(), until },
             Verdict::Unknown { selected_by: rules(&[]), field: Field::Name, rule: rule() },
+            Verdict::Unknown { selected_by: rules(&[]), field: Field::Expression, rule: rule() },
+            Verdict::Unknown { selected_by: selected_by(), field: Field::Name, rule: rule() },
             Verdict::Unknown { selected_by: selected_by(), field: Field::LastRun, rule: None },
             Verdict::Kept { selected_by: selected_by(), by: rules(&["pinned"]) },
+            Verdict::Kept { selected_by: rules(&["tmp"]), by: rules(&["a", "b", "tmp"]) },
             Verdict::Kept { selected_by: rules(&[]), by: rules(&["pinned"]) },
             Verdict::Held { selected_by: selected_by(), until, why: "audit\n2026".into() },
             Verdict::Unmatched,

@@ -129,7 +129,7 @@ pub const fn exit_of_call(error: &Error) -> Exit {
         | Kind::Throttled { .. }
         | Kind::Failing { .. } => Exit::Unavailable,
         Kind::KeyRefused(_) | Kind::PaymentRequired(_) => Exit::KeyRefused,
-        Kind::WrongPath | Kind::WrongFamily { .. } | Kind::Setup(_) => Exit::Configuration,
+        Kind::WrongPath(_) | Kind::WrongFamily { .. } | Kind::Setup(_) => Exit::Configuration,
         Kind::Redirected { .. }
         | Kind::NotAnEnvelope { .. }
         | Kind::BrokenBody(_)

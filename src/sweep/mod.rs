@@ -184,7 +184,7 @@ impl<'a> Sweep<'a> {
                 Kind::Unreachable(_)
                 | Kind::NotConnected(_)
                 | Kind::TimedOut { .. }
-                | Kind::WrongPath
+                | Kind::WrongPath(_)
                 | Kind::Throttled { .. }
                 | Kind::Failing { .. }
                 | Kind::Redirected { .. }

@@ -133,7 +133,7 @@ async fn records_without_a_proven_identity_end_the_run() {
                     world.emulator.insert(world.old(&id(n), "x").raw(raw));
                 }
             },
-            &["0 of 3 records are readable"],
+            &["nothing but the id can be read of 3 records"],
         ),
     ];
     for (case, plant, words) in rows {
@@ -169,10 +169,14 @@ async fn totals_and_pages_that_contradict_each_other_end_the_run() {
     let lies: [(&str, Lie, &[&str]); 8] = [
         ("more announced", Lie::Total(1), &["3 distinct batches", "counts 4"]),
         ("fewer announced", Lie::Total(-1), &["3 distinct batches", "counts 2"]),
-        ("a page that miscounts", Lie::Count(2), &["counts 5 batches but holds 3"]),
-        ("one left out", Lie::Without(1), &["counts 3 batches but holds 2"]),
+        ("a page that miscounts", Lie::Count(2), &["says it holds 5 batches, and holds 3"]),
+        ("one left out", Lie::Without(1), &["says it holds 3 batches, and holds 2"]),
         ("shifted", Lie::Shift(1), &["2 distinct batches", "counts 3"]),
-        ("pages too many", Lie::Pages(2), &["3 distinct batches on 2 pages"]),
+        (
+            "pages too many",
+            Lie::Pages(2),
+            &["page 2 is empty, though the API says that more pages follow"],
+        ),
         ("never ending", Lie::Endless, &["came twice"]),
         ("empty", Lie::RecordsOfPage(9), &["0 distinct batches", "counts 3"]),
     ];
@@ -190,7 +194,7 @@ async fn an_account_page_that_counts_more_than_is_listed_ends_the_run() {
     let fault = short.into_iter().fold(Fault::on(Operation::List), Fault::then);
     world.emulator.script(fault);
     let ran = world.run(&["once"]).await;
-    assert_nothing_deleted("short", &world, &ran, 4, &["2 batches were listed", "holds 3"]);
+    assert_nothing_deleted("short", &world, &ran, 4, &["the listing has 2 batches", "counts 3"]);
 }
 
 // fault: P1
@@ -201,7 +205,13 @@ async fn a_page_that_repeats_another_ends_the_run() {
         .emulator
         .script(Fault::on(Operation::List).page(2).then(Effect::Lie(Lie::RecordsOfPage(1))));
     let ran = world.run(&["once"]).await;
-    assert_nothing_deleted("page 2 is page 1", &world, &ran, 4, &["came twice, on page 2"]);
+    assert_nothing_deleted(
+        "page 2 is page 1",
+        &world,
+        &ran,
+        4,
+        &["came twice, the second time on page 2"],
+    );
 }
 
 /// An account of two pages: 1000 batches that nothing selects, and after them so many to delete.

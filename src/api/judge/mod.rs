@@ -8,7 +8,7 @@
 use std::time::Duration;
 
 use crate::api::answer::{DeleteAnswer, Lookup};
-use crate::api::error::{Error, Kind, Operation, ServerText};
+use crate::api::error::{Error, KeyRefusal, Kind, Operation, ServerText};
 use crate::api::key::Keys;
 use crate::api::product::Family;
 use crate::api::wire::{self, Envelope, Unread};
@@ -23,6 +23,8 @@ pub(super) struct Reply {
     pub(super) retry_after: Option<Box<str>>,
     /// The host of `Location`, or what stands in its place.
     pub(super) points_to: Option<Box<str>>,
+    /// The address that was asked, without its query.
+    pub(super) asked: Box<str>,
     pub(super) body: Vec<u8>,
 }
 
@@ -106,7 +108,7 @@ pub(super) fn deletion(reply: &Reply, keys: &Keys) -> Deletion {
             return Deletion::Unclear { kind, may_resend: true };
         }
         // A 404 with an envelope is the API's own refusal; it is told apart below.
-        Some(Kind::WrongPath) | None => {}
+        Some(Kind::WrongPath(_)) | None => {}
         Some(kind) => return Deletion::Unclear { kind, may_resend: false },
     }
     match Envelope::read(&reply.body) {
@@ -116,7 +118,9 @@ pub(super) fn deletion(reply: &Reply, keys: &Keys) -> Deletion {
             Deletion::Unclear { kind: Kind::Unexpected(sentence), may_resend: false }
         }
         Ok(envelope) => Deletion::Refused { status, message: message(&envelope, keys) },
-        Err(_) if status == 404 => Deletion::Unclear { kind: Kind::WrongPath, may_resend: false },
+        Err(_) if status == 404 => {
+            Deletion::Unclear { kind: wrong_path(reply, keys), may_resend: false }
+        }
         Err(unread) if reply.is_2xx() => {
             Deletion::Unclear { kind: not_read(unread, reply, keys), may_resend: true }
         }
@@ -163,14 +167,18 @@ fn by_status(reply: &Reply, keys: &Keys) -> Option<Kind> {
             let host = reply.points_to.as_deref().unwrap_or("nowhere");
             Some(Kind::Redirected { status, to: keys.server_text(host.as_bytes()) })
         }
-        401 | 403 => Some(Kind::KeyRefused(saying(reply, keys))),
+        401 | 403 => Some(Kind::KeyRefused(KeyRefusal { status, message: saying(reply, keys) })),
         402 => Some(Kind::PaymentRequired(saying(reply, keys))),
-        404 => Some(Kind::WrongPath),
+        404 => Some(wrong_path(reply, keys)),
         408 | 425 | 429 => Some(Kind::Throttled { status }),
         500..=599 => Some(Kind::Failing { status }),
         200..=299 | 400..=499 => None,
         _ => Some(Kind::NotAnEnvelope { status, excerpt: excerpt(reply, keys) }),
     }
+}
+
+fn wrong_path(reply: &Reply, keys: &Keys) -> Kind {
+    Kind::WrongPath(keys.server_text(reply.asked.as_bytes()))
 }
 
 /// What the envelope says, or the start of a body that has none.
@@ -213,6 +221,9 @@ fn excerpt(reply: &Reply, keys: &Keys) -> ServerText {
         return ServerText("an empty body".to_owned());
     }
     let kind = reply.content_type.as_deref().unwrap_or("no content type");
+    if wire::is_nested_too_deeply(&reply.body) {
+        return keys.server_text(&[kind.as_bytes(), b": brackets nested too deeply"].concat());
+    }
     let start = reply.body.get(..LOOKED_AT).unwrap_or(&reply.body);
     keys.server_text(&[kind.as_bytes(), b": ", start].concat())
 }

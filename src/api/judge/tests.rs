@@ -25,6 +25,7 @@ fn reply(status: u16, body: &str) -> Reply {
         trace_id: None,
         retry_after: None,
         points_to: None,
+        asked: "http://x/batches".into(),
         body: body.into(),
     }
 }
@@ -36,6 +37,10 @@ fn html(status: u16) -> Reply {
 
 fn said(text: &str) -> ServerText {
     ServerText(text.to_owned())
+}
+
+fn key_refused(status: u16, message: ServerText) -> Kind {
+    Kind::KeyRefused(KeyRefusal { status, message })
 }
 
 const OK: &str = r#"{"request_info":{"success":true,"message":"batch deleted"}}"#;
@@ -60,13 +65,13 @@ fn a_success_needs_a_2xx_and_an_envelope_that_says_so() {
         (400, NO, Kind::Refused { status: 400, message: no() }),
         (409, NO, Kind::Refused { status: 409, message: no() }),
         (400, OK, Kind::Refused { status: 400, message: said("batch deleted") }),
-        (401, NO, Kind::KeyRefused(no())),
-        (403, NO, Kind::KeyRefused(no())),
-        (401, "", Kind::KeyRefused(said("an empty body"))),
+        (401, NO, key_refused(401, no())),
+        (403, NO, key_refused(403, no())),
+        (401, "", key_refused(401, said("an empty body"))),
         (402, NO, Kind::PaymentRequired(no())),
-        (404, NO, Kind::WrongPath),
-        (404, GONE, Kind::WrongPath),
-        (404, "", Kind::WrongPath),
+        (404, NO, Kind::WrongPath(said("http://x/batches"))),
+        (404, GONE, Kind::WrongPath(said("http://x/batches"))),
+        (404, "", Kind::WrongPath(said("http://x/batches"))),
         (408, "", Kind::Throttled { status: 408 }),
         (425, "", Kind::Throttled { status: 425 }),
         (429, OK, Kind::Throttled { status: 429 }),
@@ -82,7 +87,7 @@ fn a_success_needs_a_2xx_and_an_envelope_that_says_so() {
         ),
         (204, "", Kind::NotAnEnvelope { status: 204, excerpt: said("an empty body") }),
         (200, "[]", Kind::NotAnEnvelope { status: 200, excerpt: said("application/json: []") }),
-        (200, "{", Kind::BrokenBody("the answer is cut at byte 1".into())),
+        (200, "{", Kind::BrokenBody("the answer ends too early, after 1 byte".into())),
     ] {
         assert_eq!(failure(&reply(status, body)), Some(expected), "{status} {body}");
     }
@@ -168,7 +173,7 @@ fn a_delete_is_confirmed_by_nothing_less_than_a_success() {
         (301, OK, unclear(redirected(301), false)),
         (303, OK, unclear(redirected(303), false)),
         (308, OK, unclear(redirected(308), false)),
-        (404, "", unclear(Kind::WrongPath, false)),
+        (404, "", unclear(Kind::WrongPath(said("http://x/batches")), false)),
         (400, "", unclear(Kind::Refused { status: 400, message: said("an empty body") }, false)),
         (
             400,
@@ -182,9 +187,13 @@ fn a_delete_is_confirmed_by_nothing_less_than_a_success() {
         (503, NO, unclear(Kind::Failing { status: 503 }, true)),
         (200, "", unclear(empty(200), true)),
         (204, "", unclear(empty(204), true)),
-        (200, "{", unclear(Kind::BrokenBody("the answer is cut at byte 1".into()), true)),
-        (401, NO, Deletion::Hopeless(Kind::KeyRefused(no()))),
-        (403, NO, Deletion::Hopeless(Kind::KeyRefused(no()))),
+        (
+            200,
+            "{",
+            unclear(Kind::BrokenBody("the answer ends too early, after 1 byte".into()), true),
+        ),
+        (401, NO, Deletion::Hopeless(key_refused(401, no()))),
+        (403, NO, Deletion::Hopeless(key_refused(403, no()))),
         (402, NO, Deletion::Hopeless(Kind::PaymentRequired(no()))),
     ] {
         assert_eq!(deletion(&reply(status, body), &keys), expected, "{status} {body}");

@@ -22,6 +22,7 @@ use crate::api::key::{Key, Keys};
 use crate::api::path::{Call, Method};
 use crate::api::product::Family;
 use crate::api::settings::{Proxy, Settings};
+use crate::batch::counted;
 use crate::clock::Clock;
 
 /// The largest body that is read, decoded: a page of 1000 batches has less than 1 MiB (fault J3).
@@ -123,11 +124,13 @@ impl Transport {
             Method::Delete => reqwest::Method::DELETE,
         };
         let mut url = call.url(&self.base, self.family);
+        let asked = without_query(&url);
         url.query_pairs_mut().append_pair("api_key", key.expose());
         let request = reqwest::Request::new(method, url);
         let mut response = self.client.execute(request).await.map_err(|error| lost(error, None))?;
         *skew = clock_skew(response.headers(), clock);
         let mut reply = self.head(response.status().as_u16(), response.headers());
+        reply.asked = asked;
         let size = response.content_length().unwrap_or(0);
         reply.body.reserve(usize::try_from(size).unwrap_or(MAX_BODY).min(MAX_BODY));
         loop {
@@ -152,6 +155,7 @@ impl Transport {
             trace_id: text(TRACE_ID),
             retry_after: text(header::RETRY_AFTER),
             points_to: location.map(|to: Box<str>| self.host_of(&to)),
+            asked: Box::default(),
             body: Vec::new(),
         }
     }
@@ -170,7 +174,8 @@ impl Transport {
         match lost {
             Lost::TooLarge => Kind::TooLarge,
             Lost::Broken { read, why } => {
-                Kind::BrokenBody(keys.sentence(&format!("the answer is {why} after byte {read}")))
+                let bytes = counted(read as u64, "byte", "bytes");
+                Kind::BrokenBody(keys.sentence(&format!("the answer {why} after {bytes}")))
             }
             Lost::NoConnectionInTime => timed_out(MAX_CONNECT.min(self.limit)),
             Lost::NotConnected(why) => Kind::NotConnected(keys.sentence(&self.sentence(&why))),
@@ -181,6 +186,13 @@ impl Transport {
 
 fn timed_out(limit: Duration) -> Kind {
     Kind::TimedOut { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) }
+}
+
+/// An address as messages name it: a path without what comes after its `?`.
+fn without_query(url: &Url) -> Box<str> {
+    let mut url = url.clone();
+    url.set_query(None);
+    url.as_str().into()
 }
 
 /// The address, if calls may go there (fault N8).
@@ -248,10 +260,10 @@ fn lost(error: reqwest::Error, read: Option<usize>) -> Lost {
     if let Some(read) = read {
         let was_reset = matches!(io, Some(io::ErrorKind::ConnectionReset));
         let why = match (error.is_decode() && io != Some(io::ErrorKind::UnexpectedEof), was_reset) {
-            _ if is_incomplete(&error) => "cut",
+            _ if is_incomplete(&error) => "ends too early,",
             (_, true) => return Lost::NoAnswer(Why::Closed),
-            (true, false) => "undecodable",
-            (false, false) => "cut",
+            (true, false) => "cannot be unpacked",
+            (false, false) => "ends too early,",
         };
         return Lost::Broken { read, why };
     }

@@ -15,8 +15,8 @@ use serde_json::value::RawValue;
 use crate::api::answer::{Account, Page, Record};
 use crate::api::error::Kind;
 use crate::api::product::Family;
-use crate::api::wire::record::read_record;
-use crate::batch::Batch;
+use crate::api::wire::record::{is_too_deep, read_record};
+use crate::batch::{Batch, counted};
 
 mod field;
 mod record;
@@ -231,6 +231,11 @@ fn as_json_text(bytes: &[u8]) -> Result<&str, Unread> {
     }
 }
 
+/// Whether a body nests so deeply that its start says nothing but brackets.
+pub(super) fn is_nested_too_deeply(bytes: &[u8]) -> bool {
+    str::from_utf8(bytes).is_ok_and(is_too_deep)
+}
+
 /// Says what is wrong with a body, in words that hold none of it.
 fn unread(error: &serde_json::Error, text: &str) -> Unread {
     use serde_json::error::Category;
@@ -247,7 +252,10 @@ fn unread(error: &serde_json::Error, text: &str) -> Unread {
 }
 
 fn cut(at: usize) -> Unread {
-    Unread::Broken(format!("the answer is cut at byte {at}"))
+    Unread::Broken(format!(
+        "the answer ends too early, after {}",
+        counted(at as u64, "byte", "bytes")
+    ))
 }
 
 /// The answer has not what was asked for; perhaps what the other family calls the same (fault J11).

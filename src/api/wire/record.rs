@@ -45,7 +45,7 @@ pub(super) fn read_record(raw: &str, family: Family) -> Result<Record, Kind> {
 }
 
 /// Counts brackets first: a text with few of them cannot be deep, and that is nearly every text.
-fn is_too_deep(raw: &str) -> bool {
+pub(super) fn is_too_deep(raw: &str) -> bool {
     let opening = raw.bytes().filter(|b| matches!(b, b'{' | b'[')).count();
     if opening <= MAX_DEPTH {
         return false;

@@ -231,7 +231,13 @@ fn an_answer_that_is_cut_anywhere_is_refused() {
     for end in 0..body.len() {
         let read = Envelope::read(&body.as_bytes()[..end]);
         let is_refused = match read {
-            Err(Unread::Broken(sentence)) => sentence == format!("the answer is cut at byte {end}"),
+            Err(Unread::Broken(sentence)) => {
+                sentence
+                    == format!(
+                        "the answer ends too early, after {}",
+                        counted(end as u64, "byte", "bytes")
+                    )
+            }
             Err(Unread::NotAnEnvelope) => end == 0,
             Err(Unread::Odd(_)) | Ok(_) => false,
         };
@@ -257,7 +263,7 @@ fn an_answer_that_is_no_unicode_is_refused() {
     let sentence = format!("the answer is no UTF-8 at byte {at}");
     assert_eq!(Envelope::read(&body).unwrap_err(), Unread::Broken(sentence));
     let cut = Envelope::read("{\"é".as_bytes().get(..3).unwrap()).unwrap_err();
-    assert_eq!(cut, Unread::Broken("the answer is cut at byte 3".into()));
+    assert_eq!(cut, Unread::Broken("the answer ends too early, after 3 bytes".into()));
 }
 
 // fault: J2

@@ -15,8 +15,8 @@ pub use glob::{BadGlob, Glob};
 pub use pattern::{BadRegex, GroupBy, WholeRegex};
 pub use when::{BadExpression, When};
 
-use crate::batch::{BatchId, Fact, Field, Word};
-use crate::clock::Timestamp;
+use crate::batch::{BatchId, Fact, Field, Word, counted};
+use crate::clock::{self, Timestamp};
 use crate::policy::answer::Answer;
 use crate::policy::subject::Subject;
 
@@ -191,8 +191,38 @@ impl Matcher {
                 (None, None) => "any number".to_owned(),
             },
             Self::OlderThan(age) | Self::IdleFor(age) => shown(*age),
-            Self::CreatedBefore(at) | Self::CreatedAfter(at) => at.to_rfc3339(),
+            Self::CreatedBefore(at) | Self::CreatedAfter(at) => clock::shown(*at),
             Self::When(when) => when.as_str().to_owned(),
+        }
+    }
+
+    /// The condition in words.
+    pub(super) fn in_words(&self) -> String {
+        let (name, wanted) = (self.name(), self.wanted());
+        match self {
+            Self::Name(globs) => format!("name {}", any_quoted(globs.iter().map(Glob::as_str))),
+            Self::Destination(globs) => {
+                format!("destination {}", any_quoted(globs.iter().map(Glob::as_str)))
+            }
+            Self::NameRegex(regexes) => {
+                let regexes = regexes.iter().map(WholeRegex::as_str);
+                format!("name by regex {}", any_quoted(regexes))
+            }
+            Self::Id(ids) => format!("id {}", any_quoted(ids.iter().map(BatchId::as_str))),
+            Self::When(when) => format!("when `{}`", when.as_str()),
+            Self::Enabled(true) => "schedule on (enabled)".to_owned(),
+            Self::Enabled(false) => "schedule off (not enabled)".to_owned(),
+            Self::NeverRun(true) => "never run".to_owned(),
+            Self::NeverRun(false) => "run at least once".to_owned(),
+            Self::HasResults(true) => "with results".to_owned(),
+            Self::HasResults(false) => "without results".to_owned(),
+            Self::Searches { .. } => format!("{wanted} searches"),
+            Self::ScheduleType(_)
+            | Self::Priority(_)
+            | Self::OlderThan(_)
+            | Self::IdleFor(_)
+            | Self::CreatedBefore(_)
+            | Self::CreatedAfter(_) => format!("{} {wanted}", name.replace('_', " ")),
         }
     }
 
@@ -210,19 +240,23 @@ impl Matcher {
             }),
             Self::NeverRun(_) => match batch.never_ran() {
                 Some(true) => "never ran".to_owned(),
-                Some(false) => fact(&batch.last_run, |at| format!("ran at {}", at.to_rfc3339())),
+                Some(false) => fact(&batch.last_run, |at| format!("ran at {}", clock::shown(*at))),
                 None => "nobody can say whether it ran".to_owned(),
             },
-            Self::HasResults(_) => fact(&batch.results_count, |n| format!("{n} result sets")),
-            Self::Searches { .. } => fact(&batch.searches, |count| format!("{count} searches")),
+            Self::HasResults(_) => {
+                fact(&batch.results_count, |count| counted(*count, "result set", "result sets"))
+            }
+            Self::Searches { .. } => {
+                fact(&batch.searches, |count| counted(*count, "search", "searches"))
+            }
             Self::OlderThan(_) => age(subject.created, subject.now, "created"),
             Self::IdleFor(_) => age(subject.active, subject.now, "last active"),
             Self::CreatedBefore(_) | Self::CreatedAfter(_) => {
-                fact(&batch.created_at, chrono::DateTime::to_rfc3339)
+                fact(&batch.created_at, |at| format!("created at {}", clock::shown(*at)))
             }
             Self::When(when) => when
                 .holds(batch, subject.now)
-                .map_or_else(|| "it cannot be answered".to_owned(), |holds| holds.to_string()),
+                .map_or_else(|| "it has no answer".to_owned(), |holds| holds.to_string()),
         }
     }
 }
@@ -261,6 +295,12 @@ pub fn shown(duration: Duration) -> String {
 /// Alternatives, in words.
 fn any_of<'t>(texts: impl Iterator<Item = &'t str>) -> String {
     texts.collect::<Vec<_>>().join(" or ")
+}
+
+/// Alternatives as written, each in backticks.
+fn any_quoted<'t>(texts: impl Iterator<Item = &'t str>) -> String {
+    let quoted = texts.map(|text| format!("`{text}`"));
+    quoted.collect::<Vec<_>>().join(" or ")
 }
 
 /// A fact, in words.
@@ -428,7 +468,10 @@ mod tests {
         let subject = Subject::new(&batch, at(NOW));
         let said: Vec<_> = one_of_each()
             .iter()
-            .map(|m| format!("{}: wants {}; saw {}", m.name(), m.wanted(), m.seen(&subject)))
+            .map(|m| {
+                let (wanted, seen) = (m.wanted(), m.seen(&subject));
+                format!("{}: {}; wants {wanted}; saw {seen}", m.name(), m.in_words())
+            })
             .collect();
         insta::assert_snapshot!(said.join("\n"));
     }

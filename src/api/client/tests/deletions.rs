@@ -47,7 +47,7 @@ async fn one_delete_is_sent_and_its_answer_is_told_as_it_is() {
         (text(301), "unclear", "redirect to nowhere refused (301)", false),
         (text(303), "unclear", "redirect to nowhere refused (303)", false),
         (text(307), "unclear", "redirect to nowhere refused (307)", false),
-        (text(404), "unclear", "the API knows no such path (404)", false),
+        (text(404), "unclear", "/live/batches/A1 is no path of the API", false),
         (json(500, DELETED), "unclear", "the API is failing (500)", true),
         (text(502), "unclear", "the API is failing (502)", true),
         (text(429), "unclear", "the API throttles the account (429)", true),
@@ -55,10 +55,10 @@ async fn one_delete_is_sent_and_its_answer_is_told_as_it_is() {
         (Act::Hang, "unclear", "no whole answer in 30 s", true),
         (Act::SendAndClose(Vec::new()), "unclear", "before its answer was whole", true),
         (Act::SendAndReset(Vec::new()), "unclear", "before its answer was whole", true),
-        (Act::SendAndClose(part), "unclear", "the answer is cut after byte 1", true),
-        (Act::Send(reply_with(200, gzip, b"no gzip")), "unclear", "undecodable", true),
-        (refusal(401, "bad key"), "hopeless", "the API refused the key: bad key", false),
-        (refusal(403, "bad key"), "hopeless", "the API refused the key: bad key", false),
+        (Act::SendAndClose(part), "unclear", "the answer ends too early, after 1 byte", true),
+        (Act::Send(reply_with(200, gzip, b"no gzip")), "unclear", "cannot be unpacked", true),
+        (refusal(401, "bad key"), "hopeless", "the API refused the key (401): bad key", false),
+        (refusal(403, "bad key"), "hopeless", "the API refused the key (403): bad key", false),
         (refusal(402, "pay"), "hopeless", "the API asks for payment (402): pay", false),
     ] {
         let shown = format!("{act:?}");

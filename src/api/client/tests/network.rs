@@ -47,7 +47,7 @@ async fn an_answer_that_is_cut_is_tried_again() {
 
     let server = Server::start(vec![Act::SendAndClose(part); 5]).await;
     let error = Fixture::of(&server).reader.account().await.unwrap_err();
-    assert_eq!(error.cause(), "the answer is cut after byte 28");
+    assert_eq!(error.cause(), "the answer ends too early, after 28 bytes");
 
     let invalid = json(200, r#"{"request_info":{"success":true}"#);
     let server = Server::start([invalid, account()]).await;
@@ -90,7 +90,7 @@ async fn a_body_that_cannot_be_decoded_is_a_broken_body() {
     assert!(Fixture::of(&server).reader.account().await.is_ok());
     let server = Server::start((0..5).map(|_| bad())).await;
     let error = Fixture::of(&server).reader.account().await.unwrap_err();
-    assert_eq!(error.kind, Kind::BrokenBody("the answer is undecodable after byte 0".into()));
+    assert_eq!(error.kind, Kind::BrokenBody("the answer cannot be unpacked after 0 bytes".into()));
 }
 
 fn gzip(bytes: &[u8]) -> Vec<u8> {
