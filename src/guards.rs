@@ -40,6 +40,8 @@ pub struct Limits {
     pub max_deletes: Limit,
     /// The same, in percent of the inventory, 0 to 100.
     pub max_delete_percent: Limit,
+    /// How much smaller than at its last complete listing the account may be, in percent, 0 to 100.
+    pub max_shrink_percent: Limit,
     /// How far the server's clock and ours may differ, either way.
     pub max_clock_skew: Limit<Duration>,
     /// How many batches the account is known to have.
@@ -55,6 +57,18 @@ pub struct Evidence {
     pub clock_skew: Option<TimeDelta>,
     /// Where the second opinion differs.
     pub findings: Vec<Finding>,
+    /// Of the batches of the last complete listing that this program did not delete since; `None`
+    /// where no listing is remembered.
+    pub since_last: Option<SinceLast>,
+}
+
+/// What became of the batches of the last complete listing, but for those that this program deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SinceLast {
+    /// How many there were.
+    pub batches: usize,
+    /// How many of them are not listed any more.
+    pub vanished: usize,
 }
 
 /// What one guard saw.
@@ -155,6 +169,7 @@ pub fn admit(
     let mut readings = vec![
         max_deletes(deletions, limits.max_deletes),
         max_delete_percent(deletions, batches, limits.max_delete_percent),
+        max_shrink_percent(evidence.since_last, limits.max_shrink_percent),
         clock_skew(evidence.clock_skew, limits.max_clock_skew),
         keep_matches_nothing(&evidence.keep_matches, batches),
         audit(&evidence.findings),
@@ -212,6 +227,35 @@ fn max_delete_percent(deletions: usize, batches: usize, limit: Limit) -> Reading
              them should go, raise guards.max_delete_percent to at least {}",
             n_batches(batches),
             part.div_ceil(whole.max(1)),
+        )
+    });
+    Reading::new(guard, value, limit.to_string(), detail).shown_as(with_sign, format!("{limit} %"))
+}
+
+fn max_shrink_percent(since: Option<SinceLast>, limit: Limit) -> Reading {
+    let guard = "max_shrink_percent";
+    let Some(SinceLast { batches, vanished }) = since else {
+        let limit = match limit {
+            Limit::Off => OFF.to_owned(),
+            Limit::At(limit) => limit.to_string(),
+        };
+        let shown = if limit == OFF { limit.clone() } else { format!("{limit} %") };
+        return Reading::new(guard, "unknown".to_owned(), limit, None)
+            .shown_as("no earlier listing", shown);
+    };
+    let value = percent(vanished, batches);
+    let with_sign = format!("{value} %");
+    let Limit::At(limit) = limit else {
+        return Reading::new(guard, value, OFF.to_owned(), None).shown_as(with_sign, OFF);
+    };
+    let over = vanished as u128 * 100 > u128::from(limit) * batches as u128;
+    let detail = over.then(|| {
+        format!(
+            "{vanished} of the {} of the last complete listing are gone ({value} %), and this \
+             program did not delete them; the limit is {limit} %. Is this the key of another account, \
+             or does somebody else delete? If it is right, approve this run or raise \
+             guards.max_shrink_percent",
+            n_batches(batches),
         )
     });
     Reading::new(guard, value, limit.to_string(), detail).shown_as(with_sign, format!("{limit} %"))
@@ -343,6 +387,7 @@ mod tests {
     const OPEN: Limits = Limits {
         max_deletes: Limit::Off,
         max_delete_percent: Limit::Off,
+        max_shrink_percent: Limit::Off,
         max_clock_skew: Limit::Off,
         expect_batches: None,
     };
@@ -362,7 +407,7 @@ mod tests {
     }
 
     fn evidence() -> Evidence {
-        Evidence { keep_matches: vec![], clock_skew: None, findings: vec![] }
+        Evidence { keep_matches: vec![], clock_skew: None, findings: vec![], since_last: None }
     }
 
     fn tripped(plan: Plan, evidence: &Evidence, limits: &Limits) -> Vec<&'static str> {
@@ -435,6 +480,29 @@ mod tests {
         assert!(tripped(plan(0, 0), &matches(0, false), &OPEN).is_empty(), "an empty account");
     }
 
+    // fault: P3, T2
+    #[test]
+    fn an_account_that_shrank_trips_above_the_limit() {
+        for (batches, vanished, limit, expected) in [
+            (100, 50, Limit::At(50), false),
+            (100, 51, Limit::At(50), true),
+            (1, 1, Limit::At(50), true),
+            (1, 1, Limit::At(100), false),
+            (100, 1, Limit::At(0), true),
+            (0, 0, Limit::At(0), false),
+            (100, 100, Limit::Off, false),
+        ] {
+            let evidence =
+                Evidence { since_last: Some(SinceLast { batches, vanished }), ..evidence() };
+            let limits = Limits { max_shrink_percent: limit, ..OPEN };
+            let tripped = tripped(plan(0, 1), &evidence, &limits);
+            let guards = if expected { vec!["max_shrink_percent"] } else { vec![] };
+            assert_eq!(tripped, guards, "{vanished} of {batches}, {limit:?}");
+        }
+        let limits = Limits { max_shrink_percent: Limit::At(0), ..OPEN };
+        assert!(tripped(plan(0, 1), &evidence(), &limits).is_empty(), "nothing is remembered");
+    }
+
     // fault: P4
     #[test]
     fn the_key_of_another_account_trips_the_pin() {
@@ -467,6 +535,7 @@ mod tests {
         let limits = |max_deletes, percent, skew| Limits {
             max_deletes: Limit::At(max_deletes),
             max_delete_percent: Limit::At(percent),
+            max_shrink_percent: Limit::At(50),
             max_clock_skew: Limit::At(Duration::from_secs(skew)),
             expect_batches: Some(Expected { min: Some(20), max: None }),
         };
@@ -475,13 +544,16 @@ mod tests {
             KeepMatches { rule, matched: 0, may_be_empty: false }
         };
         let mut said = Vec::new();
-        for (deletions, batches, rules, seconds) in
-            [(4, 11, vec![rule("pinned"), rule("typo")], -301), (1, 1, vec![rule("typo")], 90_000)]
-        {
+        let shrunk = |batches, vanished| Some(SinceLast { batches, vanished });
+        for (deletions, batches, rules, seconds, since_last) in [
+            (4, 11, vec![rule("pinned"), rule("typo")], -301, None),
+            (1, 1, vec![rule("typo")], 90_000, shrunk(9_000, 4_501)),
+        ] {
             let evidence = Evidence {
                 keep_matches: rules,
                 clock_skew: Some(TimeDelta::seconds(seconds)),
                 findings: vec![],
+                since_last,
             };
             let stopped = admit(plan(deletions, batches), &evidence, &limits(0, 25, 300));
             for reading in stopped.unwrap_err().readings() {

@@ -14,6 +14,7 @@ use crate::cli::session::{Session, Watch};
 use crate::cli::{once, plan};
 use crate::config::{self, Account, Environment};
 use crate::emulator::{Emulator, Product, Running, Seed};
+use crate::run::Recalled;
 use crate::run::report::{Ending, Exit, RunReport};
 use crate::sweep::outcome::{Outcome, Proof};
 
@@ -151,7 +152,8 @@ async fn show_plan(
         terminal.paint(Paint::Strong, "2. The plan: what would go, and why (batchsweep plan)")
     ));
     let runner = session.runner(account).map_err(|cause| broken(&cause.to_string()))?;
-    let admission = runner.plan().await.map_err(|cause| broken(&cause.to_string()))?;
+    let admission =
+        runner.plan(&Recalled::default()).await.map_err(|cause| broken(&cause.to_string()))?;
     session.clear_progress();
     plan::show(plan::Rows::Deletions(ROWS), account, &admission, inner);
     terminal.data("\n");

@@ -18,7 +18,7 @@ use crate::inventory::IncompleteInventory;
 use crate::plan::Plan;
 use crate::policy::verdict::Verdict;
 use crate::run::report::{Exit, NotBegun, exit_of_listing};
-use crate::run::{Admission, plan_of, readings};
+use crate::run::{Admission, Recalled, plan_of, readings};
 
 /// How many rows the table of deletions shows before it says "and N more".
 pub(super) const ROWS: usize = 40;
@@ -77,7 +77,7 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
 
 async fn one(session: &Session<'_>, account: &Account) -> Result<Admission, NoPlan> {
     let runner = session.runner(account).map_err(NoPlan::NotBegun)?;
-    runner.plan().await.map_err(NoPlan::Incomplete)
+    runner.plan(&Recalled::default()).await.map_err(NoPlan::Incomplete)
 }
 
 fn show_no_plan(account: &Account, cause: &NoPlan, outside: &Outside) {
@@ -162,6 +162,7 @@ fn cause(verdict: &Verdict) -> String {
     let first = |rules: &[RuleName]| rules.first().map_or_else(String::new, ToString::to_string);
     match verdict {
         Verdict::Delete { .. }
+        | Verdict::Wait { .. }
         | Verdict::Busy { .. }
         | Verdict::TooYoung { .. }
         | Verdict::Held { .. } => first(verdict.selected_by()),

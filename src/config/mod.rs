@@ -48,6 +48,7 @@ use self::raw::{RawConfig, RawRule};
 use self::settings::Shared;
 use crate::api;
 use crate::audit;
+use crate::audit::patience::{Asked, Past};
 use crate::batch::{AccountName, RuleName};
 use crate::guards;
 use crate::observe::Colour;
@@ -127,6 +128,10 @@ pub struct Account {
     pub rules: RawRules,
     /// The floor `never_younger_than` as written, for the second opinion.
     pub floor_text: String,
+    /// `guards.probation` as written, for the same.
+    pub probation_text: String,
+    /// A hash of each delete rule's own content, by name: it changes when the rule does.
+    pub rule_hashes: BTreeMap<RuleName, String>,
     /// The zone that calendar days are counted in.
     pub zone: Tz,
     /// Limits on its plans.
@@ -137,9 +142,13 @@ pub struct Account {
 
 impl Account {
     /// The rules as the second opinion reads them.
-    pub fn audit_rules(&self) -> audit::Rules<'_> {
+    pub fn audit_rules<'a>(&'a self, past: Past<'a>) -> audit::Rules<'a> {
         let (keep, delete) = (&self.rules.keep, &self.rules.delete);
-        audit::Rules { keep, delete, floor: &self.floor_text, zone: self.zone }
+        let patience = Asked {
+            probation: &self.probation_text,
+            name_markers: self.policy.obeys_name_markers(),
+        };
+        audit::Rules { keep, delete, floor: &self.floor_text, zone: self.zone, patience, past }
     }
 
     /// Says where the account is and which key opens it, without the key: two of the file's accounts
@@ -339,7 +348,7 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
         accounts,
         tests,
         hash: fingerprint::of(&layered.leaves),
-        zone: shared.zone,
+        zone: shared.terms.zone,
         dry_run: layered.raw.dry_run.unwrap_or(defaults::DRY_RUN),
         layered,
     })
@@ -350,6 +359,8 @@ fn account(reached: Reached, shared: &Shared, layered: &Layered) -> Option<Accou
     let Reached { name, product, base_url, proxy, key, expected } = reached;
     let rules = RawRules::serving(&name, &layered.raw);
     let (keep, delete) = rules::compile(&rules)?;
+    let hash = |rule: &RuleName| (rule.clone(), fingerprint::of_rule(&layered.leaves, rule));
+    let rule_hashes = rules.delete.keys().map(hash).collect();
     Some(Account {
         api: api::client::Settings {
             product,
@@ -360,13 +371,16 @@ fn account(reached: Reached, shared: &Shared, layered: &Layered) -> Option<Accou
             proxy,
         },
         key,
-        policy: Policy::new(keep, delete, shared.floor, shared.zone),
+        policy: Policy::new(keep, delete, shared.terms.clone()),
         rules,
         floor_text: shared.floor_text.clone(),
-        zone: shared.zone,
+        probation_text: shared.probation_text.clone(),
+        rule_hashes,
+        zone: shared.terms.zone,
         limits: guards::Limits {
             max_deletes: shared.max_deletes,
             max_delete_percent: shared.max_delete_percent,
+            max_shrink_percent: shared.max_shrink_percent,
             max_clock_skew: shared.max_clock_skew,
             expect_batches: expected,
         },

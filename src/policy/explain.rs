@@ -87,7 +87,8 @@ impl Explanation {
                     format!("{reason}, and {}", protected(&keeping))
                 }
             }
-            Verdict::Busy { .. }
+            Verdict::Wait { .. }
+            | Verdict::Busy { .. }
             | Verdict::TooYoung { .. }
             | Verdict::Unknown { .. }
             | Verdict::Kept { .. }
@@ -121,7 +122,7 @@ impl Policy {
     }
 
     fn trace_keep(&self, rule: &KeepRule, subjects: &[Subject<'_>], index: usize) -> RuleTrace {
-        let kept = keep::ask(rule, subjects, self.zone);
+        let kept = keep::ask(rule, subjects, self.terms.zone);
         let mut matchers =
             subjects.get(index).map_or_else(Vec::new, |subject| trace(&rule.matchers, subject));
         let answer = kept.of(index);
@@ -139,7 +140,7 @@ impl Policy {
         index: usize,
         answer: Answer,
     ) -> Vec<MatcherTrace> {
-        let place = keep::place(rule, subjects, self.zone, index);
+        let place = keep::place(rule, subjects, self.terms.zone, index);
         let seen = match (&place, answer) {
             (Some(place), _) => {
                 let group = place.group.as_ref();
@@ -175,7 +176,7 @@ impl Policy {
         rules: &[RuleTrace],
     ) -> Option<Timestamp> {
         match verdict {
-            Verdict::TooYoung { until, .. } => return Some(*until),
+            Verdict::TooYoung { until, .. } | Verdict::Wait { until, .. } => return Some(*until),
             Verdict::Unmatched => {}
             Verdict::Delete { .. }
             | Verdict::Busy { .. }

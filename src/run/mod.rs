@@ -6,12 +6,16 @@
 
 pub mod report;
 
+use std::collections::BTreeSet;
+
 use crate::api::client::{ApiKey, KeySource, Reader, Surroundings};
 use crate::api::error::Error;
 use crate::audit;
+use crate::audit::patience::Past;
+use crate::batch::BatchId;
 use crate::config::Account;
-use crate::guards::{self, AdmittedPlan, Evidence, Reading, Tripped};
-use crate::inventory::{self, IncompleteInventory};
+use crate::guards::{self, AdmittedPlan, Evidence, Reading, SinceLast, Tripped};
+use crate::inventory::{self, IncompleteInventory, Inventory};
 use crate::observe::event::{Event, Subject};
 use crate::plan::Plan;
 use crate::policy::Memory;
@@ -26,6 +30,34 @@ pub struct Runner<'a> {
     reader: Reader,
     around: Surroundings,
     began: tokio::time::Instant,
+}
+
+/// What earlier runs left behind, as far as planning needs it.
+#[derive(Debug, Clone, Default)]
+pub struct Recalled {
+    /// What the policy is told.
+    pub memory: Memory,
+    /// The batches of the last complete listing that this program did not delete since.
+    pub last: Option<BTreeSet<BatchId>>,
+}
+
+impl Recalled {
+    /// The same as the second opinion takes it.
+    fn past(&self) -> Past<'_> {
+        Past {
+            holds: self.memory.holds.iter().map(|(id, hold)| (id, hold.until)).collect(),
+            selected_since: Some(&self.memory.selected_since),
+            unchanged_since: Some(&self.memory.unchanged_since),
+        }
+    }
+
+    /// What of the last listing is left in this one.
+    fn since_last(&self, inventory: &Inventory) -> Option<SinceLast> {
+        let last = self.last.as_ref()?;
+        let listed: BTreeSet<_> = inventory.batches().iter().map(|batch| &batch.id).collect();
+        let vanished = last.iter().filter(|id| !listed.contains(id)).count();
+        Some(SinceLast { batches: last.len(), vanished })
+    }
 }
 
 /// A plan and what the guards say of it.
@@ -52,10 +84,11 @@ impl<'a> Runner<'a> {
     ///
     /// # Errors
     /// When the listing cannot be proven complete.
-    pub async fn plan(&self) -> Result<Admission, IncompleteInventory> {
+    pub async fn plan(&self, recalled: &Recalled) -> Result<Admission, IncompleteInventory> {
         let inventory = inventory::list(&self.reader, &self.around).await?;
         let now = self.around.clock.now();
-        let decision = self.account.policy.decide(inventory.batches(), &Memory::default(), now);
+        let decision = self.account.policy.decide(inventory.batches(), &recalled.memory, now);
+        let since_last = recalled.since_last(&inventory);
         let scope = &self.around.scope;
         let plan =
             Plan::new(scope.account.clone(), scope.run_id, now, inventory, decision.verdicts);
@@ -63,7 +96,8 @@ impl<'a> Runner<'a> {
         let evidence = Evidence {
             keep_matches: decision.keep_matches,
             clock_skew: self.reader.clock_skew(),
-            findings: audit::review(&plan, &self.account.audit_rules()),
+            findings: audit::review(&plan, &self.account.audit_rules(recalled.past())),
+            since_last,
         };
         Ok(guards::admit(plan, &evidence, &self.account.limits))
     }
@@ -71,7 +105,7 @@ impl<'a> Runner<'a> {
     /// One whole run. With `armed` it deletes what the plan says and the guards admit.
     pub async fn once(self, armed: Option<Armed>) -> RunReport {
         self.tell(&Event::RunStarted { dry_run: armed.is_none() });
-        let ending = match self.plan().await {
+        let ending = match self.plan(&Recalled::default()).await {
             Err(cause) => Ending::Incomplete(cause),
             Ok(admission) => self.act(admission, armed).await,
         };

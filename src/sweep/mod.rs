@@ -370,7 +370,8 @@ fn judge(planned: &Batch, look: Look) -> Judged {
 fn undelivered(verdict: &Verdict) -> Undelivered {
     match verdict {
         Verdict::Delete { undelivered, .. } => *undelivered,
-        Verdict::Busy { .. }
+        Verdict::Wait { .. }
+        | Verdict::Busy { .. }
         | Verdict::TooYoung { .. }
         | Verdict::Unknown { .. }
         | Verdict::Kept { .. }
