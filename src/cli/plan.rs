@@ -100,7 +100,12 @@ pub(super) enum Rows {
 
 /// Shows a plan to people.
 pub(super) fn show(rows: Rows, account: &Account, admission: &Admission, outside: &Outside) {
-    let terminal = &outside.terminal;
+    let text = body(rows, admission, &outside.terminal) + &outlook(account, plan_of(admission));
+    outside.terminal.data(&text);
+}
+
+/// What a plan says, without what to do next.
+pub(super) fn body(rows: Rows, admission: &Admission, terminal: &Terminal) -> String {
     let plan = plan_of(admission);
     let mut text = summary(admission, terminal);
     text.push('\n');
@@ -109,8 +114,7 @@ pub(super) fn show(rows: Rows, account: &Account, admission: &Admission, outside
         Rows::Deletions(most) => deletions(plan, most),
     });
     text.push_str(&guards(readings(admission), terminal));
-    text.push_str(&outlook(account, plan));
-    terminal.data(&text);
+    text
 }
 
 /// The head of a plan: how many batches, and what becomes of them.

@@ -77,7 +77,8 @@ pub enum KeyProblem {
     },
     /// No source is named, and neither default has a key.
     #[error(
-        "no key: none is named, there is no credential `api-key`, and BATCHSWEEP_API_KEY is not set"
+        "there is no key: the file names no source, there is no systemd credential `api-key`, and \
+         BATCHSWEEP_API_KEY is not set"
     )]
     None,
     /// What was read is empty.
@@ -117,7 +118,9 @@ impl KeyProblem {
             }
             Self::NotSet { .. } => "set it, or correct `api_key_env`",
             Self::NoCredentials { .. } => "add LoadCredential= to the unit, or use `api_key_file`",
-            Self::None => "set `api_key_file` of the account to a file that holds the key",
+            Self::None => {
+                "set `api_key_file` of the account to a file that holds the key, or set BATCHSWEEP_API_KEY"
+            }
             Self::Empty { .. } => "write the key there, in one line",
             Self::NotOneWord { .. } | Self::NotText { .. } | Self::TooLong { .. } => {
                 "it must hold the key alone; one line end after it is fine"
