@@ -321,6 +321,28 @@ mod tests {
         assert!(matches!(key(&both), Err(KeyProblem::Empty { .. })));
     }
 
+    #[test]
+    fn a_source_is_named_without_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap().to_owned();
+        fs::write(folder.path().join("api-key"), CANARY).unwrap();
+        let set = [(DEFAULT_VARIABLE.to_owned(), CANARY.to_owned())];
+        let unit = [(CREDENTIALS_DIRECTORY.to_owned(), path)];
+        let said = |origin: &KeyOrigin, env: &[(String, String)]| {
+            origin.in_words(&env.iter().cloned().collect())
+        };
+        for (origin, env, words) in [
+            (KeyOrigin::File("/etc/k".into()), &set, "the file /etc/k"),
+            (KeyOrigin::Variable("K".into()), &set, "the environment variable K"),
+            (KeyOrigin::Credential("k".into()), &set, "the systemd credential k"),
+            (KeyOrigin::Default, &set, "the environment variable BATCHSWEEP_API_KEY, since"),
+            (KeyOrigin::Default, &unit, "the systemd credential api-key, since"),
+        ] {
+            let said = said(&origin, env);
+            assert!(said.starts_with(words) && !said.contains("C4N4RY"), "{said}");
+        }
+    }
+
     // fault: H3
     #[test]
     fn a_rotated_key_is_read_again() {
