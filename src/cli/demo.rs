@@ -94,7 +94,7 @@ async fn show(global: &Global, outside: &Outside) -> Result<Exit, Failure> {
     let account = session.config.accounts.first().ok_or_else(|| broken("it has no account"))?;
 
     terminal.data(&rules(account, terminal));
-    show_plan(&session, account, &inner).await?;
+    show_plan(&session, account, terminal).await?;
     terminal.data(&format!(
         "{}\n\n",
         terminal.paint(Paint::Strong, "3. The sweep: one look and one deletion at a time")
@@ -143,9 +143,8 @@ fn rules(account: &Account, terminal: &Terminal) -> String {
 async fn show_plan(
     session: &Session<'_>,
     account: &Account,
-    inner: &Outside,
+    terminal: &Terminal,
 ) -> Result<(), Failure> {
-    let terminal = &inner.terminal;
     terminal.data(&format!(
         "{}\n\n",
         terminal.paint(Paint::Strong, "2. The plan: what would go, and why (batchsweep plan)")
@@ -153,7 +152,7 @@ async fn show_plan(
     let runner = session.runner(account).map_err(|cause| broken(&cause.to_string()))?;
     let admission = runner.plan().await.map_err(|cause| broken(&cause.to_string()))?;
     session.clear_progress();
-    plan::show(plan::Rows::Deletions(ROWS), account, &admission, inner);
+    terminal.data(&plan::body(plan::Rows::Deletions(ROWS), &admission, terminal));
     terminal.data("\n");
     Ok(())
 }
