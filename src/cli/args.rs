@@ -22,12 +22,23 @@ pub struct Arguments {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes: 0 done, also with nothing to do; 1 some deletions failed; 2 wrong usage; 3 a guard stopped
-it, nothing deleted; 4 the listing could not be proven complete, nothing deleted; 70 internal error;
-75 API not reachable or failing; 77 key refused; 78 bad configuration; 130, 143 stopped by a signal.";
+Exit codes:
+  0    done, also with nothing to do or in a dry run
+  1    some deletions failed, or what was asked for is not there;
+       a test case failed
+  2    wrong usage
+  3    a guard stopped it, nothing was deleted
+  4    the listing could not be proven complete, nothing was deleted
+  70   internal error: a bug; nothing more is deleted
+  75   the API is not reachable, or failing
+  77   the key was refused, or payment is due
+  78   bad configuration
+  130  stopped by SIGINT with work left
+  143  stopped by SIGTERM with work left";
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The configuration file [default: `$BATCHSWEEP_CONFIG`, else /etc/batchsweep/config.toml]
     #[arg(long, value_name = "FILE", global = true)]
@@ -36,10 +47,10 @@ pub struct Global {
     #[arg(long = "account", value_name = "NAME", global = true)]
     pub accounts: Vec<String>,
     /// How data is written to standard output
-    #[arg(long, value_enum, default_value_t = Shape::Text, global = true)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = Shape::Text, global = true)]
     pub output: Shape,
     /// How log lines are written to standard error
-    #[arg(long, value_enum, default_value_t = log::Format::Auto, global = true)]
+    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = log::Format::Auto, global = true)]
     pub log_format: log::Format,
     /// Delete nothing, whatever the file says
     #[arg(long, global = true)]
@@ -89,7 +100,7 @@ pub enum Command {
     Once,
     /// Show every rule's answer for one batch
     Explain(Explain),
-    /// Validate the file(s) and print the rules in plain words
+    /// Validate the file(s); show rules and limits in plain words
     Check(Check),
     /// Run the file's own [[test]] cases, offline
     Test,
@@ -110,17 +121,17 @@ pub struct Plan {
 /// `explain`.
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The batch's id
+    /// The batch's id, as `plan --all` and the vendor's dashboard show it
     pub id: String,
 }
 
 /// `check`.
 #[derive(Debug, Args)]
 pub struct Check {
-    /// Also read the account's own page with each key
+    /// Also try each key: reads the account's own page, and nothing else
     #[arg(long)]
     pub online: bool,
-    /// Treat warnings as errors
+    /// End with an error where there is a warning
     #[arg(long)]
     pub strict: bool,
 }
@@ -134,13 +145,13 @@ pub struct Emulator {
     /// How many batches the account holds
     #[arg(long, value_name = "N", default_value_t = 300)]
     pub batches: usize,
-    /// Makes the same account each time
+    /// Which made-up account: the same number makes the same one
     #[arg(long, value_name = "S", default_value_t = 1)]
     pub seed: u64,
     /// Which of the ten products to stand in for
     #[arg(long, value_name = "PRODUCT", default_value = "serpwow")]
     pub product: String,
-    /// Answer each call so much later
+    /// Answer each call that many milliseconds late
     #[arg(long, value_name = "MS", default_value_t = 0)]
     pub latency_ms: u64,
     /// Plain batches, a quarter of them to be deleted: for measuring

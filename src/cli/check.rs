@@ -239,9 +239,9 @@ async fn try_key(session: &Session<'_>, account: &Account) -> Result<String, Fai
             Ok(format!("account {name}: the key is good, the account holds {count}\n"))
         }
         Err(error) => Err(Failure {
-            what: format!("account `{name}`: the account page did not answer"),
+            what: format!("account `{name}`: the key could not be proven good"),
             consequence: "",
-            causes: vec![format!("{}{}", error.cause(), error.circumstances())],
+            causes: vec![error.to_string(), error.cause()],
             help: error.help().to_owned(),
             exit: exit_of_call(&error),
         }),

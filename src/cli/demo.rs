@@ -95,7 +95,7 @@ async fn show(global: &Global, outside: &Outside) -> Result<Exit, Failure> {
     let account = session.config.accounts.first().ok_or_else(|| broken("it has no account"))?;
 
     terminal.data(&rules(account, terminal));
-    show_plan(&session, account, &inner).await?;
+    show_plan(&session, account, terminal).await?;
     terminal.data(&format!(
         "{}\n\n",
         terminal.paint(Paint::Strong, "3. The sweep: one look and one deletion at a time")
@@ -144,9 +144,8 @@ fn rules(account: &Account, terminal: &Terminal) -> String {
 async fn show_plan(
     session: &Session<'_>,
     account: &Account,
-    inner: &Outside,
+    terminal: &Terminal,
 ) -> Result<(), Failure> {
-    let terminal = &inner.terminal;
     terminal.data(&format!(
         "{}\n\n",
         terminal.paint(Paint::Strong, "2. The plan: what would go, and why (batchsweep plan)")
@@ -155,7 +154,7 @@ async fn show_plan(
     let admission =
         runner.plan(&Recalled::default()).await.map_err(|cause| broken(&cause.to_string()))?;
     session.clear_progress();
-    plan::show(plan::Rows::Deletions(ROWS), account, &admission, inner);
+    terminal.data(&plan::body(plan::Rows::Deletions(ROWS), &admission, terminal));
     terminal.data("\n");
     Ok(())
 }

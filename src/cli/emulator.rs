@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::batch::batches;
 use crate::cli::Outside;
 use crate::cli::args::{self, Global};
 use crate::cli::failure::{self, Failure};
@@ -69,11 +70,13 @@ fn options(command: &args::Emulator) -> Result<Options, Failure> {
 fn greeting(emulator: &Emulator, running: &Running) -> String {
     let (product, url) = (emulator.product().as_str(), running.base_url());
     format!(
-        "serving {product} with {} batches at {url} until Ctrl-C\n\n\
+        "serving {product} with {} at {url} until Ctrl-C\n\n\
+         To try rules on it, write them to a file with this account:\n\n\
          [accounts.main]\n\
          product = \"{product}\"\n\
          base_url = \"{url}\"\n\n\
-         and in the environment BATCHSWEEP_API_KEY={KEY}\n",
-        emulator.count(),
+         and give the emulator's key, which is no secret:\n\n\
+         BATCHSWEEP_API_KEY={KEY} batchsweep --config FILE plan\n",
+        batches(emulator.count()),
     )
 }

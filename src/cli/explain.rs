@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::batch::{Batch, BatchId, Fact, escaped};
+use crate::batch::{Batch, BatchId, Fact, and_list, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure::{self, Failure};
@@ -105,11 +105,12 @@ fn bad_id(id: &str, problem: &str, terminal: &Terminal) -> Exit {
 
 fn not_found(id: &BatchId, session: &Session<'_>, terminal: &Terminal) -> Exit {
     let names: Vec<_> =
-        session.config.accounts.iter().map(|account| account.name.as_str()).collect();
+        session.config.accounts.iter().map(|account| format!("`{}`", account.name)).collect();
+    let accounts = if names.len() == 1 { "account" } else { "accounts" };
     let failure = Failure {
         what: format!("no batch has the id `{id}`"),
         consequence: "",
-        causes: vec![format!("looked in account {}", names.join(", "))],
+        causes: vec![format!("looked in {accounts} {}", and_list(&names))],
         help: "ids are case-sensitive; `batchsweep plan --all` lists every batch".to_owned(),
         exit: Exit::SomeFailed,
     };

@@ -86,12 +86,12 @@ pub async fn run(args: Vec<OsString>, outside: &Outside) -> u8 {
 
 /// Help and version go to standard output and are no error; wrong usage is.
 fn usage(problem: &clap::Error, outside: &Outside) -> u8 {
-    let text = problem.render();
+    let text = format!("{}\n", problem.render().to_string().trim_end());
     if problem.use_stderr() {
-        outside.terminal.error(&text.to_string());
+        outside.terminal.error(&text);
         Exit::Usage.code(None)
     } else {
-        outside.terminal.data(&text.to_string());
+        outside.terminal.data(&text);
         Exit::Done.code(None)
     }
 }

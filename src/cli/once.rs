@@ -97,11 +97,17 @@ pub(super) fn show(report: &RunReport, outside: &Outside) {
 
 /// What a dry run comes to.
 fn dry_words(admission: &Admission) -> String {
-    let count = batches(plan_of(admission).deletions().count());
+    let count = plan_of(admission).deletions().count();
+    if count == 0 && admission.is_ok() {
+        return "\nDry run: there is nothing to delete.\n".to_owned();
+    }
+    let count = batches(count);
     if admission.is_ok() {
         format!("\nDry run: nothing was deleted. A real run would delete {count}.\n")
     } else {
-        format!("\nDry run: nothing was deleted. A real run would not delete the {count} either:\n")
+        format!(
+            "\nDry run: nothing was deleted. A guard would stop a real run, and none of the {count} would go:\n"
+        )
     }
 }
 

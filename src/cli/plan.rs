@@ -100,7 +100,12 @@ pub(super) enum Rows {
 
 /// Shows a plan to people.
 pub(super) fn show(rows: Rows, account: &Account, admission: &Admission, outside: &Outside) {
-    let terminal = &outside.terminal;
+    let text = body(rows, admission, &outside.terminal) + &outlook(account, plan_of(admission));
+    outside.terminal.data(&text);
+}
+
+/// What a plan says, without what to do next.
+pub(super) fn body(rows: Rows, admission: &Admission, terminal: &Terminal) -> String {
     let plan = plan_of(admission);
     let mut text = summary(admission, terminal);
     text.push('\n');
@@ -109,8 +114,7 @@ pub(super) fn show(rows: Rows, account: &Account, admission: &Admission, outside
         Rows::Deletions(most) => deletions(plan, most),
     });
     text.push_str(&guards(readings(admission), terminal));
-    text.push_str(&outlook(account, plan));
-    terminal.data(&text);
+    text
 }
 
 /// The head of a plan: how many batches, and what becomes of them.
@@ -200,7 +204,7 @@ fn all_batches(plan: &Plan) -> String {
     let rows = plan.entries().map(|(batch, verdict)| {
         let mut row = row_of(batch, plan.made_at());
         row.insert(0, verdict_in_words(verdict.name()).to_owned());
-        row.push(cut(&verdict.reason(), 120));
+        row.push(cut(&verdict.reason(), 200));
         row
     });
     let hostile = plan.inventory().hostile_ids().iter().map(|id| {
@@ -220,14 +224,22 @@ fn row_of(batch: &Batch, now: Timestamp) -> Vec<String> {
     ]
 }
 
+/// What the table says of a guard that tripped.
+const STOPS: &str = "stops the run";
+
 /// The guards, those that tripped in full.
 fn guards(readings: &[Reading], terminal: &Terminal) -> String {
     let rows = readings.iter().map(|reading| {
-        let verdict = if reading.tripped { "stops the run" } else { "" };
+        let verdict = if reading.tripped { STOPS } else { "" };
         let (value, limit) = (&reading.shown.value, &reading.shown.limit);
         [reading.guard, value, limit, verdict].map(str::to_owned).to_vec()
     });
-    let mut text = format!("\n{}", table(&["GUARD", "VALUE", "LIMIT", ""], rows));
+    let mut text = "\n".to_owned();
+    for line in table(&["GUARD", "VALUE", "LIMIT", ""], rows).lines() {
+        let stops = line.ends_with(STOPS);
+        let line = if stops { terminal.paint(Paint::Alarm, line) } else { line.to_owned() };
+        let _infallible = writeln!(text, "{line}");
+    }
     if readings.iter().any(|reading| reading.tripped) {
         text.push('\n');
     }

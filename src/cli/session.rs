@@ -9,7 +9,7 @@ use futures_util::stream;
 use tracing::dispatcher::DefaultGuard;
 
 use crate::api::client::{ApiKey, ListWindow, Surroundings};
-use crate::batch::RunId;
+use crate::batch::{RunId, and_list};
 use crate::cli::Outside;
 use crate::cli::args::Global;
 use crate::cli::failure::{self, Failure};
@@ -223,11 +223,15 @@ fn by_key(accounts: &[Account], outside: &Outside) -> Vec<Group> {
 /// Leaves only the accounts that the command line names.
 fn choose_accounts(config: &mut Config, global: &Global) -> Result<(), Failure> {
     let known: Vec<_> = config.accounts.iter().map(|account| account.name.to_string()).collect();
+    let quoted: Vec<_> = known.iter().map(|name| format!("`{name}`")).collect();
     if let Some(unknown) = global.accounts.iter().find(|name| !known.contains(name)) {
         let unknown = crate::batch::escaped(unknown);
         return Err(failure::of_usage(
             format!("the file has no account `{unknown}`"),
-            format!("its accounts are {}", known.join(", ")),
+            match quoted.as_slice() {
+                [only] => format!("its only account is {only}"),
+                all => format!("its accounts are {}", and_list(all)),
+            },
         ));
     }
     if !global.accounts.is_empty() {

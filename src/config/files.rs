@@ -105,8 +105,9 @@ fn refuse_world_writable(mode: u32, noun: &str) -> Result<(), Complaint> {
 
 fn unreadable(path: &Path, error: &io::Error) -> Complaint {
     if error.kind() == io::ErrorKind::NotFound {
-        return Complaint::error("there is no such file")
-            .help("name it with --config or BATCHSWEEP_CONFIG");
+        return Complaint::error("there is no such file").help(
+            "name the file with --config or BATCHSWEEP_CONFIG; `batchsweep demo` needs none",
+        );
     }
     Complaint::error(format!("cannot read this{}: {}", who_and_mode(path), reason(error)))
         .help("let the user that batchsweep runs as read it")

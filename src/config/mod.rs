@@ -24,6 +24,7 @@ mod settings;
 pub mod secret;
 mod accounts;
 mod rules;
+mod lint;
 pub mod cases;
 mod fingerprint;
 
@@ -338,6 +339,7 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
     if problems.has_errors() {
         return None;
     }
+    lint::warn(&mut Check::new(&layered, problems));
     let accounts = reached.into_iter().map(|reached| account(reached, &shared, &layered));
     let Some(accounts) = accounts.collect() else {
         let broken = "a rule that was read once cannot be read again; this is a bug";

@@ -77,7 +77,8 @@ pub enum KeyProblem {
     },
     /// No source is named, and neither default has a key.
     #[error(
-        "no key: none is named, there is no credential `api-key`, and BATCHSWEEP_API_KEY is not set"
+        "there is no key: the file names no source, there is no systemd credential `api-key`, and \
+         BATCHSWEEP_API_KEY is not set"
     )]
     None,
     /// What was read is empty.
@@ -117,7 +118,9 @@ impl KeyProblem {
             }
             Self::NotSet { .. } => "set it, or correct `api_key_env`",
             Self::NoCredentials { .. } => "add LoadCredential= to the unit, or use `api_key_file`",
-            Self::None => "set `api_key_file` of the account to a file that holds the key",
+            Self::None => {
+                "set `api_key_file` of the account to a file that holds the key, or set BATCHSWEEP_API_KEY"
+            }
             Self::Empty { .. } => "write the key there, in one line",
             Self::NotOneWord { .. } | Self::NotText { .. } | Self::TooLong { .. } => {
                 "it must hold the key alone; one line end after it is fine"
@@ -316,6 +319,28 @@ mod tests {
         assert_eq!(key(&both).unwrap(), "from-credential");
         fs::write(folder.path().join("api-key"), "").unwrap();
         assert!(matches!(key(&both), Err(KeyProblem::Empty { .. })));
+    }
+
+    #[test]
+    fn a_source_is_named_without_what_it_holds() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().to_str().unwrap().to_owned();
+        fs::write(folder.path().join("api-key"), CANARY).unwrap();
+        let set = [(DEFAULT_VARIABLE.to_owned(), CANARY.to_owned())];
+        let unit = [(CREDENTIALS_DIRECTORY.to_owned(), path)];
+        let said = |origin: &KeyOrigin, env: &[(String, String)]| {
+            origin.in_words(&env.iter().cloned().collect())
+        };
+        for (origin, env, words) in [
+            (KeyOrigin::File("/etc/k".into()), &set, "the file /etc/k"),
+            (KeyOrigin::Variable("K".into()), &set, "the environment variable K"),
+            (KeyOrigin::Credential("k".into()), &set, "the systemd credential k"),
+            (KeyOrigin::Default, &set, "the environment variable BATCHSWEEP_API_KEY, since"),
+            (KeyOrigin::Default, &unit, "the systemd credential api-key, since"),
+        ] {
+            let said = said(&origin, env);
+            assert!(said.starts_with(words) && !said.contains("C4N4RY"), "{said}");
+        }
     }
 
     // fault: H3

@@ -218,6 +218,72 @@ fn rules_that_could_delete_more_than_meant_are_refused() {
 }
 
 #[test]
+fn rules_that_cannot_do_what_they_seem_to_are_warned_of() {
+    let old = |keys: &str| with(&format!("[delete.x]\n{keys}"));
+    let two = |first: &str, second: &str| {
+        let accounts =
+            "[accounts.main]\nproduct = \"serpwow\"\n[accounts.other]\nproduct = \"rainforest\"\n";
+        format!("{accounts}[delete.a]\n{first}\n[delete.b]\n{second}\n")
+    };
+    let tmp = "name = \"tmp-*\"\nolder_than = \"7d\"";
+    let said = said_of_each(&[
+        (
+            "a letter of another script",
+            old("name = [\"a\", \"pr\u{43e}d-*\"]\nolder_than = \"7d\""),
+        ),
+        ("a dash of a word processor in a keep rule", with("[keep.k]\nname = \"prod\u{2013}*\"")),
+        (
+            "a name that its own regex refuses",
+            old("name = \"a\"\nname_regex = 'b.*'\nany_age = true"),
+        ),
+        ("all of it kept", with("[keep.k]\nname = \"tmp-*\"")),
+        (
+            "all of it kept by two",
+            format!(
+                "{}[keep.one]\nname = \"a\"\n[keep.two]\nname = \"b*\"\n",
+                deletes("name = [\"a\", \"b\"]\nolder_than = \"7d\"")
+            ),
+        ),
+        ("a narrower name", old("name = \"tmp-a-*\"\nolder_than = \"7d\"")),
+        (
+            "a longer age and more besides",
+            old("name = \"tmp-*\"\nidle_for = \"30d\"\nenabled = false"),
+        ),
+        ("twice the same", two(tmp, tmp)),
+        (
+            "less than another, with force",
+            two(tmp, &format!("{tmp}\nforce_failed_webhooks = true")),
+        ),
+        ("one account of all", two(tmp, &format!("{tmp}\naccounts = \"main\""))),
+    ]);
+    insta::assert_snapshot!(said);
+}
+
+#[test]
+fn rules_that_may_do_something_are_not_warned_of() {
+    let accounts =
+        "[accounts.main]\nproduct = \"serpwow\"\n[accounts.other]\nproduct = \"rainforest\"\n";
+    let tmp = "name = \"tmp-*\"\nolder_than = \"7d\"\n";
+    for rules in [
+        // Kept in part, with a count, or elsewhere.
+        format!("[delete.a]\n{tmp}[keep.k]\nname = \"tmp-a*\"\n"),
+        format!("[delete.a]\n{tmp}[keep.k]\nname = \"tmp-*\"\nlast = 3\n"),
+        format!("[delete.a]\n{tmp}[keep.k]\nname = \"tmp-*\"\nenabled = true\n"),
+        format!("[delete.a]\n{tmp}[keep.k]\nname = \"tmp-*\"\naccounts = \"main\"\n"),
+        // A shorter age, another account, less force.
+        format!("[delete.a]\n{tmp}[delete.b]\nname = \"tmp-*\"\nidle_for = \"3d\"\n"),
+        format!("[delete.a]\n{tmp}accounts = \"other\"\n[delete.b]\n{tmp}accounts = \"main\"\n"),
+        format!("[delete.a]\n{tmp}accounts = \"main\"\n[delete.b]\n{tmp}older_than = \"9d\"\n")
+            .replace("older_than = \"7d\"\nolder_than", "older_than"),
+        format!("[delete.a]\n{tmp}force_failed_webhooks = true\n[delete.b]\n{tmp}")
+            .replace("[delete.b]\nname = \"tmp-*\"", "[delete.b]\nname = \"tmp-a*\""),
+        format!("[delete.a]\n{tmp}[delete.b]\nname = [\"tmp-1\", \"x\"]\nolder_than = \"7d\"\n"),
+    ] {
+        assert_eq!(good(&format!("{accounts}{rules}")).warnings, [], "{rules}");
+    }
+}
+
+#[test]
 fn who_means_everything_says_so() {
     for keys in [
         "match_all = true\nany_age = true",

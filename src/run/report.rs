@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::api::error::{Error, Kind};
-use crate::batch::{AccountName, RunId};
+use crate::batch::{AccountName, RunId, counted};
 use crate::guards::Tripped;
 use crate::inventory::IncompleteInventory;
 use crate::observe::event::Event;
@@ -214,7 +214,8 @@ impl RunReport {
                 Ended::Whole => None,
                 Ended::Stopped => Some("stopped by a signal with work left".to_owned()),
                 Ended::TooManyFailures(count) => {
-                    Some(format!("{count} failures in a row ended the sweep"))
+                    let failures = counted(*count, "failure", "failures in a row");
+                    Some(format!("{failures} ended the sweep"))
                 }
                 Ended::Hopeless(error) => Some(error.cause()),
             },

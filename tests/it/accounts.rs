@@ -96,7 +96,7 @@ async fn an_account_that_is_not_in_the_file_is_wrong_usage() {
     {
         let args: Vec<_> = command.iter().copied().chain(["--account", "mian"]).collect();
         let ran = main.run(&args).await;
-        assert_told(&format!("{command:?}"), &ran, 2, &["`mian`", "main, other"]);
+        assert_told(&format!("{command:?}"), &ran, 2, &["`mian`", "`main` and `other`"]);
     }
     assert!(main.emulator.log().is_empty() && other.emulator.log().is_empty());
 }

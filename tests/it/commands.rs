@@ -6,7 +6,7 @@ use batchsweep::emulator::{
 use serde_json::Value;
 
 use crate::told::{assert_printable, assert_told};
-use crate::world::{OPEN, Ran, TMP, World};
+use crate::world::{OPEN, Ran, TMP, World, id};
 
 const RULES: &str = r#"
 [keep.production]
@@ -79,6 +79,23 @@ async fn once_shows_what_became_of_each_batch() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn once_ends_with_an_error_that_names_the_first_of_the_failures() {
+    let world = World::with_tmp(6).await;
+    let open = OPEN.replace("[guards]", "[guards]\nmax_consecutive_failures = \"off\"");
+    world.file(&format!("{open}{TMP}"));
+    for n in 0..5 {
+        let no = Answer::refused(400, "emulated: not today");
+        world.emulator.script(Fault::on(Operation::Delete).id(&id(n)).answer(no));
+    }
+    let ran = world.run(&["once"]).await;
+    let words =
+        ["account `main`: 5 of 6 deletions failed", "AA000002: ", "and 2 more, in the table"];
+    assert_told("refused", &ran, 1, &words);
+    assert!(!ran.err.contains("because: AA000003"), "{ran:?}");
+    assert!(ran.out.contains("5  refused by the API"), "{ran:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn once_shows_which_guard_stopped_it() {
     let world = varied().await;
     world.file(&format!("dry_run = false\n[guards]\nmax_deletes = 1\n{RULES}"));
@@ -144,7 +161,8 @@ async fn check_strict_takes_warnings_as_errors() {
     let ran = world.run(&["check"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.out.contains("1 warning."), "{ran:?}");
-    assert_eq!(world.run(&["check", "--strict"]).await.code, 78);
+    let ran = world.run(&["check", "--strict"]).await;
+    assert_told("strict", &ran, 78, &["1 warning, and --strict allows none"]);
 }
 
 #[tokio::test(start_paused = true)]
