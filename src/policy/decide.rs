@@ -258,24 +258,22 @@ impl Policy {
 
     /// When a rule that selects a batch need wait no longer, and what for. A wait beyond the
     /// calendar's end never ends.
-    fn ready_at(
+    pub(super) fn ready_at(
         &self,
         rule: &DeleteRule,
         subject: &Subject<'_>,
         memory: &Memory,
     ) -> (Timestamp, Waiting) {
         let now = subject.now;
-        let end = |since: Timestamp, wait: Duration| {
-            if wait.is_zero() {
-                Timestamp::MIN_UTC
-            } else {
-                later(since, wait).unwrap_or(Timestamp::MAX_UTC)
-            }
-        };
         let id = &subject.batch.id;
-        let grace = end(memory.selected_since(&rule.name, id, now), rule.grace);
-        let probation = end(memory.unchanged_since(&rule.name, now), self.terms.probation);
+        let grace = end_of(rule.grace, memory.selected_since(&rule.name, id, now));
+        let probation = self.end_of_probation(memory.unchanged_since(&rule.name, now));
         if probation > grace { (probation, Waiting::Probation) } else { (grace, Waiting::Grace) }
+    }
+
+    /// When the probation of a rule ends that has been what it is since then.
+    pub(super) fn end_of_probation(&self, since: Timestamp) -> Timestamp {
+        end_of(self.terms.probation, since)
     }
 
     /// What the floor says of a batch.
@@ -287,6 +285,14 @@ impl Policy {
             Ok(active) => Floor::Until(later(active, floor).unwrap_or(Timestamp::MAX_UTC)),
         }
     }
+}
+
+/// When a wait ends that began at that instant; a wait of nothing is always over.
+fn end_of(wait: Duration, since: Timestamp) -> Timestamp {
+    if wait.is_zero() {
+        return Timestamp::MIN_UTC;
+    }
+    later(since, wait).unwrap_or(Timestamp::MAX_UTC)
 }
 
 /// What the delete rules say of a batch.

@@ -8,9 +8,9 @@ use crate::clock::Timestamp;
 use crate::policy::answer::Answer;
 use crate::policy::decide::{Floor, Policy};
 use crate::policy::keep;
-use crate::policy::matcher::{Matcher, shown};
+use crate::policy::matcher::{Matcher, later, shown};
 use crate::policy::memory::Memory;
-use crate::policy::rule::{KeepRule, all};
+use crate::policy::rule::{DeleteRule, KeepRule, all};
 use crate::policy::subject::Subject;
 use crate::policy::verdict::{Verdict, lacking, protected};
 
@@ -117,7 +117,7 @@ impl Policy {
             matchers: trace(&rule.matchers, subject),
         });
         let rules: Vec<_> = keep.chain(delete).collect();
-        let eligible_at = self.eligible_at(subject, &verdict, &rules);
+        let eligible_at = self.eligible_at(subject, &verdict, &rules, memory);
         Some(Explanation { verdict, rules, eligible_at })
     }
 
@@ -167,17 +167,17 @@ impl Policy {
             .collect()
     }
 
-    /// When time alone makes it deletable: the earliest delete rule of which only ages say no, and
-    /// not before the floor ends.
+    /// When time alone makes it deletable: by the earliest delete rule that selects it, or of which
+    /// only ages say no, and not before the floor ends.
     fn eligible_at(
         &self,
         subject: &Subject<'_>,
         verdict: &Verdict,
         rules: &[RuleTrace],
+        memory: &Memory,
     ) -> Option<Timestamp> {
         match verdict {
-            Verdict::TooYoung { until, .. } | Verdict::Wait { until, .. } => return Some(*until),
-            Verdict::Unmatched => {}
+            Verdict::Unmatched | Verdict::TooYoung { .. } | Verdict::Wait { .. } => {}
             Verdict::Delete { .. }
             | Verdict::Busy { .. }
             | Verdict::Unknown { .. }
@@ -189,13 +189,29 @@ impl Policy {
         if protected {
             return None;
         }
-        let by_rule =
-            self.delete.iter().filter_map(|rule| comes_true_at(&rule.matchers, subject)).min()?;
+        let by_rule = self.delete.iter().filter_map(|rule| self.lets_go_at(rule, subject, memory));
+        let by_rule = by_rule.min()?;
         match self.floor_of(subject) {
             Floor::Over => Some(by_rule),
             Floor::Until(until) => Some(by_rule.max(until)),
             Floor::Unknown(_) => None,
         }
+    }
+
+    /// When a rule lets the batch go by time alone. One that has yet to come true waits for its grace
+    /// from then on, for its probation from now on.
+    fn lets_go_at(
+        &self,
+        rule: &DeleteRule,
+        subject: &Subject<'_>,
+        memory: &Memory,
+    ) -> Option<Timestamp> {
+        if all(&rule.matchers, subject) == Answer::Yes {
+            return Some(self.ready_at(rule, subject, memory).0);
+        }
+        let selected = later(comes_true_at(&rule.matchers, subject)?, rule.grace)?;
+        let changed = memory.unchanged_since(&rule.name, subject.now);
+        Some(selected.max(self.end_of_probation(changed)))
     }
 }
 

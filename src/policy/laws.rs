@@ -541,6 +541,13 @@ proptest! {
         made in made(), batches in inventory(), memory in memory()
     ) {
         let policy = made.policy();
+        // Only what is selected is remembered.
+        let mut memory = memory;
+        let selected = policy.decide(&batches, &memory, at(NOW)).selected;
+        memory.selected_since.retain(|rule, of| {
+            of.retain(|id, _| selected.get(rule).is_some_and(|ids| ids.contains(id)));
+            true
+        });
         let decided = policy.decide(&batches, &memory, at(NOW)).verdicts;
         for (index, verdict) in decided.iter().enumerate() {
             let explained = policy.explain(&batches, index, &memory, at(NOW)).unwrap();

@@ -165,13 +165,16 @@ impl Verdict {
                 clock::shown(*until)
             ),
             Self::Wait { selected_by, until, why } => {
-                let waits = match why {
-                    Waiting::Grace => "its grace lasts",
-                    Waiting::Probation => {
-                        "the rule is new or was edited, and guards.probation lasts"
+                let (selected, until) = (selected(selected_by), clock::shown(*until));
+                match why {
+                    Waiting::Grace => {
+                        format!("{selected}, and must go on doing so until {until} (grace)")
                     }
-                };
-                format!("{}, but {waits} until {}", selected(selected_by), clock::shown(*until))
+                    Waiting::Probation => format!(
+                        "{selected}, but is new or edited and only plans until {until} \
+                         (guards.probation)"
+                    ),
+                }
             }
             Self::Unknown { selected_by, field, asker } => {
                 let cause = asker.has_no_answer(*field, selected_by);

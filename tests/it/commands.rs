@@ -217,7 +217,10 @@ async fn documents_have_the_keys_of_the_manual() {
                   batches requests_needed";
     assert_eq!(keys(plan), sorted(wanted));
     assert_eq!(keys(&plan["inventory"]), sorted("batches hash"));
-    assert_eq!(keys(&plan["counts"]), sorted("delete busy too_young unknown kept held unmatched"));
+    assert_eq!(
+        keys(&plan["counts"]),
+        sorted("delete wait busy too_young unknown kept held unmatched")
+    );
     assert_eq!(keys(&plan["guards"][0]), sorted("guard limit value tripped"));
     let wanted =
         "id name status created_at last_run verdict selected_by kept_by reason eligible_at";
