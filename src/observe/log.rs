@@ -251,6 +251,10 @@ fn counts(counts: &std::collections::BTreeMap<&'static str, usize>) -> String {
 }
 
 impl Observer for Log {
+    #[expect(
+        clippy::cognitive_complexity,
+        reason = "one arm for each event; the branches are those of the macros"
+    )]
     fn observe(&self, scope: &Scope, event: &Event) {
         match event {
             Event::RunStarted { .. } | Event::RunFinished { .. } => run(scope, event),
