@@ -29,6 +29,9 @@ base_url = "BASE_URL"
 max_deletes = 150
 max_delete_percent = 50
 
+[state]
+url = "memory:"
+
 [sweep]
 requests_per_second = 60
 busy_wait = "0s"
@@ -100,7 +103,7 @@ async fn show(global: &Global, outside: &Outside) -> Result<Exit, Failure> {
         "{}\n\n",
         terminal.paint(Paint::Strong, "3. The sweep: one look and one deletion at a time")
     ));
-    let reports = once::sweep_all(&session).await;
+    let reports = once::sweep_all(&session, &state).await;
     session.clear_progress();
     for report in &reports {
         once::show(report, &inner);

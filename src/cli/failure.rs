@@ -6,7 +6,8 @@ use std::fmt::Write;
 
 use crate::cli::output::{Paint, Terminal};
 use crate::inventory::IncompleteInventory;
-use crate::run::report::{Exit, NotBegun};
+use crate::run::report::{Exit, NotBegun, exit_of_state};
+use crate::state::StateError;
 
 /// An error, ready to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +60,18 @@ pub fn of_listing(account: &str, cause: &IncompleteInventory, exit: Exit) -> Fai
         }
     };
     Failure { what, consequence: NOTHING, causes, help: cause.help().to_owned(), exit }
+}
+
+/// A state that cannot be relied on.
+pub fn of_state(what: String, error: &StateError) -> Failure {
+    let said = std::error::Error::source(error).map(ToString::to_string);
+    Failure {
+        what,
+        consequence: NOTHING,
+        causes: std::iter::once(error.to_string()).chain(said).collect(),
+        help: error.help(),
+        exit: exit_of_state(error),
+    }
 }
 
 /// A run that could not begin.

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::batch::{Batch, RuleName, batches, counted, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
-use crate::cli::failure;
+use crate::cli::{failure, once};
 use crate::cli::output::{Paint, Terminal, ago, cut, table, verdict_in_words};
 use crate::cli::session::{Session, Watch};
 use crate::clock::{self, Timestamp};
@@ -17,8 +17,9 @@ use crate::guards::Reading;
 use crate::inventory::IncompleteInventory;
 use crate::plan::Plan;
 use crate::policy::verdict::Verdict;
-use crate::run::report::{Exit, NotBegun, exit_of_listing};
-use crate::run::{Admission, Recalled, plan_of, readings};
+use crate::run::report::{Exit, NotBegun, exit_of_listing, exit_of_state};
+use crate::run::{Admission, plan_of, readings};
+use crate::state::{State, StateError};
 
 /// How many rows the table of deletions shows before it says "and N more".
 pub(super) const ROWS: usize = 40;
@@ -33,6 +34,7 @@ const GOOD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 /// Why an account has no plan.
 enum NoPlan {
     NotBegun(NotBegun),
+    State(StateError),
     Incomplete(IncompleteInventory),
 }
 
@@ -40,6 +42,7 @@ impl NoPlan {
     const fn exit(&self) -> Exit {
         match self {
             Self::NotBegun(_) => Exit::Configuration,
+            Self::State(error) => exit_of_state(error),
             Self::Incomplete(cause) => exit_of_listing(cause),
         }
     }
@@ -51,8 +54,12 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let made =
-        session.for_each_account(async |account: &Account| one(&session, account).await).await;
+    let state = match session.state_to_read().await {
+        Ok(state) => state,
+        Err(error) => return once::no_state(&error, outside),
+    };
+    let one = async |account: &Account| one(&session, state.as_ref(), account).await;
+    let made = session.for_each_account(one).await;
     session.clear_progress();
     let rows = if command.all { Rows::All } else { Rows::Deletions(ROWS) };
     let mut exit = Exit::Done;
@@ -75,15 +82,23 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
     exit
 }
 
-async fn one(session: &Session<'_>, account: &Account) -> Result<Admission, NoPlan> {
+async fn one(
+    session: &Session<'_>,
+    state: Option<&State>,
+    account: &Account,
+) -> Result<Admission, NoPlan> {
     let runner = session.runner(account).map_err(NoPlan::NotBegun)?;
-    runner.plan(&Recalled::default()).await.map_err(NoPlan::Incomplete)
+    let recalled = session.recall(state, account).await.map_err(NoPlan::State)?;
+    runner.plan(&recalled).await.map_err(NoPlan::Incomplete)
 }
 
 fn show_no_plan(account: &Account, cause: &NoPlan, outside: &Outside) {
     let name = account.name.as_str();
     let failure = match cause {
         NoPlan::NotBegun(cause) => failure::of_begin(name, cause),
+        NoPlan::State(error) => {
+            failure::of_state(format!("account `{name}`: the state cannot be read"), error)
+        }
         NoPlan::Incomplete(cause) => failure::of_listing(name, cause, exit_of_listing(cause)),
     };
     failure.show(&outside.terminal, outside.stop.signal());

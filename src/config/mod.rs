@@ -21,6 +21,7 @@ mod layers;
 mod overrides;
 mod check;
 mod settings;
+mod memory;
 pub mod secret;
 mod accounts;
 mod rules;
@@ -31,6 +32,7 @@ mod fingerprint;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono_tz::Tz;
 
@@ -54,6 +56,7 @@ use crate::batch::{AccountName, RuleName};
 use crate::guards;
 use crate::observe::Colour;
 use crate::policy::Policy;
+use crate::state;
 use crate::sweep;
 use crate::warrant::Armed;
 
@@ -107,6 +110,10 @@ pub struct Config {
     pub replaced: Vec<Replaced>,
     /// The zone that calendar days are counted in.
     pub zone: Tz,
+    /// Where what is remembered is.
+    pub state: state::Location,
+    /// How long runs and deletions are remembered.
+    pub keep_history: Duration,
     /// Whether runs only plan.
     pub dry_run: bool,
     /// The files that were read.
@@ -290,6 +297,8 @@ struct Read {
     tests: Vec<TestCase>,
     hash: String,
     zone: Tz,
+    state: state::Location,
+    keep_history: Duration,
     dry_run: bool,
     layered: Layered,
 }
@@ -304,6 +313,8 @@ impl Read {
             warnings,
             replaced,
             zone: self.zone,
+            state: self.state,
+            keep_history: self.keep_history,
             dry_run: self.dry_run || dry_run == DryRun::Forced,
             sources,
             places,
@@ -333,6 +344,7 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
     };
     let mut check = Check::new(&layered, problems);
     let shared = settings::shared(&mut check);
+    let kept = memory::read(&mut check, &request.env);
     let reached = accounts::read_all(&mut check, &request.env, file);
     rules::judge_all(&mut check);
     let tests = cases::read_all(&mut check, &cases::Known::of(&layered.raw));
@@ -351,6 +363,8 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
         tests,
         hash: fingerprint::of(&layered.leaves),
         zone: shared.terms.zone,
+        state: kept.state?,
+        keep_history: kept.keep_history,
         dry_run: layered.raw.dry_run.unwrap_or(defaults::DRY_RUN),
         layered,
     })

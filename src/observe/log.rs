@@ -290,7 +290,33 @@ impl Observer for Log {
                 { attempt = attempt, detail = detail.as_str(), }, "could not delete the batch"
             ),
             Event::ApiRetry { .. } | Event::ApiPaused { .. } => api(scope, event),
+            Event::JournalSettled { .. }
+            | Event::HoldExpires { .. }
+            | Event::GuardApproved { .. } => past(scope, event),
         }
+    }
+}
+
+fn past(scope: &Scope, event: &Event) {
+    if let Event::JournalSettled { batch, rule, of_run, outcome } = event {
+        line!(
+            warn, scope, "journal.settled",
+            { rule = rule.as_str(), batch_id = batch.as_str(), of_run = %of_run, outcome = *outcome, },
+            "a deletion that a killed run left open is settled: {outcome}"
+        );
+    }
+    if let Event::HoldExpires { batch, until, why } = event {
+        line!(
+            warn, scope, "hold.expires",
+            { batch_id = batch.as_str(), until = until.to_rfc3339().as_str(), why = why.as_str(), },
+            "a hold ends within three days"
+        );
+    }
+    if let Event::GuardApproved { of_run, by } = event {
+        line!(
+            warn, scope, "guard.approved", { of_run = %of_run, by = by.as_str(), },
+            "this run starts on a plan that a person approved"
+        );
     }
 }
 
@@ -337,7 +363,10 @@ fn run(scope: &Scope, event: &Event) {
         | Event::BatchSkipped { .. }
         | Event::BatchFailed { .. }
         | Event::ApiRetry { .. }
-        | Event::ApiPaused { .. } => {}
+        | Event::ApiPaused { .. }
+        | Event::JournalSettled { .. }
+        | Event::HoldExpires { .. }
+        | Event::GuardApproved { .. } => {}
     }
 }
 

@@ -76,7 +76,10 @@ impl Observer for Progress {
             | Event::GuardTripped { .. }
             | Event::BatchWouldDelete { .. }
             | Event::ApiRetry { .. }
-            | Event::ApiPaused { .. } => {}
+            | Event::ApiPaused { .. }
+            | Event::JournalSettled { .. }
+            | Event::HoldExpires { .. }
+            | Event::GuardApproved { .. } => {}
         }
     }
 }

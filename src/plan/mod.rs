@@ -3,12 +3,16 @@
 //! Not here: how verdicts are found (`policy`), whether the plan may be carried out (`guards`).
 //! Invariant: a plan belongs to one proven inventory; verdict `i` is that of batch `i`.
 
+mod stamps;
+
 use std::collections::BTreeMap;
 
 use crate::batch::{AccountName, Batch, RunId};
 use crate::clock::Timestamp;
 use crate::inventory::Inventory;
 use crate::policy::verdict::Verdict;
+
+pub use stamps::{Stamp, Stamps, stamp};
 
 /// What would become of each batch of one inventory.
 #[derive(Debug)]

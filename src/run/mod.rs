@@ -4,23 +4,27 @@
 //! when (`cli`, later the daemon), what is shown of it (`cli::output`).
 //! Invariant: without an [`Armed`] there is nothing to delete with; a dry run is its absence.
 
+mod past;
 pub mod report;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
+pub use past::{Recalled, Sight, recall};
+
+use crate::batch::{BatchId, RuleName, escaped};
 use crate::api::client::{ApiKey, KeySource, Reader, Surroundings};
 use crate::api::error::Error;
 use crate::audit;
-use crate::audit::patience::Past;
-use crate::batch::BatchId;
 use crate::config::Account;
-use crate::guards::{self, AdmittedPlan, Evidence, Reading, SinceLast, Tripped};
-use crate::inventory::{self, IncompleteInventory, Inventory};
+use crate::guards::{self, AdmittedPlan, Evidence, Reading, Tripped};
+use crate::inventory::{self, IncompleteInventory};
 use crate::observe::event::{Event, Subject};
 use crate::plan::Plan;
-use crate::policy::Memory;
 use crate::run::report::{Ending, RunReport};
-use crate::sweep;
+use crate::state::{Ownership, RunBegin, RunEnd, State, StateError};
+use crate::sweep::journal::Journal;
+use crate::sweep::{self, Ended};
 use crate::warrant::Armed;
 
 /// One account, ready to be read from.
@@ -32,32 +36,24 @@ pub struct Runner<'a> {
     began: tokio::time::Instant,
 }
 
-/// What earlier runs left behind, as far as planning needs it.
-#[derive(Debug, Clone, Default)]
-pub struct Recalled {
-    /// What the policy is told.
-    pub memory: Memory,
-    /// The batches of the last complete listing that this program did not delete since.
-    pub last: Option<BTreeSet<BatchId>>,
+/// List calls count for so long (contract §3), and a little more.
+const WINDOW: chrono::TimeDelta = chrono::TimeDelta::seconds(61);
+
+/// Where a run writes what it did, and for how long that is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Memorable<'a> {
+    /// The state.
+    pub state: &'a State,
+    /// The hash of the configuration.
+    pub config_hash: &'a str,
+    /// How long runs and deletions are remembered.
+    pub keep_history: Duration,
 }
 
-impl Recalled {
-    /// The same as the second opinion takes it.
-    fn past(&self) -> Past<'_> {
-        Past {
-            holds: self.memory.holds.iter().map(|(id, hold)| (id, hold.until)).collect(),
-            selected_since: Some(&self.memory.selected_since),
-            unchanged_since: Some(&self.memory.unchanged_since),
-        }
-    }
-
-    /// What of the last listing is left in this one.
-    fn since_last(&self, inventory: &Inventory) -> Option<SinceLast> {
-        let last = self.last.as_ref()?;
-        let listed: BTreeSet<_> = inventory.batches().iter().map(|batch| &batch.id).collect();
-        let vanished = last.iter().filter(|id| !listed.contains(id)).count();
-        Some(SinceLast { batches: last.len(), vanished })
-    }
+/// A plan with what the guards say of it, and what the rules with a grace selected.
+struct Decided {
+    admission: Admission,
+    selected: BTreeMap<RuleName, BTreeSet<BatchId>>,
 }
 
 /// A plan and what the guards say of it.
@@ -85,6 +81,10 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// When the listing cannot be proven complete.
     pub async fn plan(&self, recalled: &Recalled) -> Result<Admission, IncompleteInventory> {
+        self.decide(recalled).await.map(|decided| decided.admission)
+    }
+
+    async fn decide(&self, recalled: &Recalled) -> Result<Decided, IncompleteInventory> {
         let inventory = inventory::list(&self.reader, &self.around).await?;
         let now = self.around.clock.now();
         let decision = self.account.policy.decide(inventory.batches(), &recalled.memory, now);
@@ -98,41 +98,182 @@ impl<'a> Runner<'a> {
             clock_skew: self.reader.clock_skew(),
             findings: audit::review(&plan, &self.account.audit_rules(recalled.past())),
             since_last,
+            approved: recalled.approved.clone(),
         };
-        Ok(guards::admit(plan, &evidence, &self.account.limits))
+        let admission = guards::admit(plan, &evidence, &self.account.limits);
+        Ok(Decided { admission, selected: decision.selected })
     }
 
-    /// One whole run. With `armed` it deletes what the plan says and the guards admit.
-    pub async fn once(self, armed: Option<Armed>) -> RunReport {
+    /// One whole run. With `armed` it deletes what the plan says and the guards admit. What it did is
+    /// in the state when it returns.
+    pub async fn once(self, armed: Option<Armed>, memory: Memorable<'_>) -> RunReport {
         self.tell(&Event::RunStarted { dry_run: armed.is_none() });
-        let ending = match self.plan(&Recalled::default()).await {
-            Err(cause) => Ending::Incomplete(cause),
-            Ok(admission) => self.act(admission, armed).await,
+        let ending = match self.own(armed, &memory).await {
+            Ok(ending) | Err(ending) => ending,
         };
-        let report = RunReport {
+        let mut report = self.report(ending);
+        let began = !matches!(report.ending, Ending::Locked(_) | Ending::NoState(_));
+        if began && let Err(problem) = self.end(&report, &memory).await {
+            report.unrecorded = Some(problem);
+        }
+        self.tell(&report.finished());
+        report
+    }
+
+    fn report(&self, ending: Ending) -> RunReport {
+        RunReport {
             account: self.account.name.clone(),
             run_id: self.around.scope.run_id,
             requests: self.reader.requests(),
             duration: self.around.clock.monotonic().duration_since(self.began),
             ending,
-        };
-        self.tell(&report.finished());
-        report
+            unrecorded: None,
+        }
     }
 
-    async fn act(&self, admission: Admission, armed: Option<Armed>) -> Ending {
+    /// The run itself, as the account's only owner.
+    async fn own(
+        &self,
+        armed: Option<Armed>,
+        memory: &Memorable<'_>,
+    ) -> Result<Ending, Ending> {
+        let names = [self.account.name.clone()];
+        let owner = memory.state.own(&names, self.around.clock.now()).await?;
+        let ending = self.run(armed, memory, &owner).await;
+        owner.release().await;
+        ending
+    }
+
+    /// Settles what is open, recalls, plans, remembers, acts.
+    async fn run(
+        &self,
+        armed: Option<Armed>,
+        memory: &Memorable<'_>,
+        owner: &Ownership,
+    ) -> Result<Ending, Ending> {
+        let (state, account) = (memory.state, &self.account.name);
+        let began = self.around.clock.now();
+        let journal = Journal { state, owner, account, run_id: self.around.scope.run_id };
+        state.begin_run(&self.beginning(&armed, memory.config_hash)).await?;
+        self.restore_window(state).await?;
+        sweep::settle::settle(journal, &self.reader, &self.around).await?;
+        let rules = &self.account.rule_hashes;
+        let mut recalled = recall(state, account, rules, began, Sight::Counts).await?;
+        self.tell_ending_holds(state).await?;
+        if armed.is_some() {
+            recalled.approved = self.approved(state).await?;
+        }
+        let decided = self.decide(&recalled).await.map_err(Ending::Incomplete)?;
+        self.save_window(state).await?;
+        past::remember(state, plan_of(&decided.admission), &decided.selected).await?;
+        self.act(decided.admission, armed, journal).await
+    }
+
+    fn beginning(&self, armed: &Option<Armed>, config_hash: &str) -> RunBegin {
+        RunBegin {
+            run_id: self.around.scope.run_id,
+            account: self.account.name.clone(),
+            began: self.around.clock.now(),
+            dry_run: armed.is_none(),
+            config_hash: config_hash.to_owned(),
+        }
+    }
+
+    /// Takes over the list calls that runs before this one made.
+    async fn restore_window(&self, state: &State) -> Result<(), StateError> {
+        let lists = &self.around.lists;
+        let (now, monotonic) = (self.around.clock.now(), self.around.clock.monotonic());
+        if !lists.ages(monotonic).is_empty() {
+            return Ok(());
+        }
+        let since = now - WINDOW;
+        let calls = state.list_calls(self.reader.fingerprint(), since).await?;
+        let ages = calls.into_iter().map(|call| (now - call).to_std().unwrap_or_default());
+        lists.remember(ages, monotonic);
+        Ok(())
+    }
+
+    /// Writes down this run's list calls, for the run after it.
+    async fn save_window(&self, state: &State) -> Result<(), StateError> {
+        let (now, monotonic) = (self.around.clock.now(), self.around.clock.monotonic());
+        let known = state.list_calls(self.reader.fingerprint(), now - WINDOW).await?;
+        let ages = self.around.lists.ages(monotonic);
+        let new = ages.len().saturating_sub(known.len());
+        let youngest_last = ages.into_iter().skip(known.len()).take(new);
+        let calls: Vec<_> = youngest_last
+            .filter_map(|age| now.checked_sub_signed(chrono::TimeDelta::from_std(age).ok()?))
+            .collect();
+        state.add_list_calls(self.reader.fingerprint(), &calls, now - WINDOW).await
+    }
+
+    async fn tell_ending_holds(&self, state: &State) -> Result<(), StateError> {
+        let now = self.around.clock.now();
+        for hold in state.announce_holds(&self.account.name, now).await? {
+            let why = escaped(&hold.why);
+            self.tell(&Event::HoldExpires { batch: hold.batch, until: hold.until, why });
+        }
+        Ok(())
+    }
+
+    /// What a person approved; spent from now on.
+    async fn approved(&self, state: &State) -> Result<Option<crate::plan::Stamps>, StateError> {
+        let (run_id, now) = (self.around.scope.run_id, self.around.clock.now());
+        let approved = past::approved(state, &self.account.name, run_id, now).await?;
+        Ok(approved.map(|(stamps, of_run, by)| {
+            self.tell(&Event::GuardApproved { of_run, by: escaped(&by) });
+            stamps
+        }))
+    }
+
+    async fn act(
+        &self,
+        admission: Admission,
+        armed: Option<Armed>,
+        journal: Journal<'_>,
+    ) -> Result<Ending, Ending> {
         self.tell_guards(&admission);
         let Some(armed) = armed else {
             self.tell_dry(&admission);
-            return Ending::Dry(admission);
+            return Ok(Ending::Dry(admission));
         };
-        match admission {
-            Err(tripped) => Ending::Guarded(tripped),
-            Ok(admitted) => Ending::Swept(Box::new(
-                sweep::run(admitted.arm(armed), &self.reader, &self.around, &self.account.sweep)
-                    .await,
-            )),
+        let admitted = match admission {
+            Err(tripped) => {
+                let guards = tripped.readings().iter().filter(|reading| reading.tripped);
+                let guards = guards.map(|reading| reading.guard.to_owned()).collect();
+                past::stay_open(journal.state, tripped.plan(), guards).await?;
+                return Ok(Ending::Guarded(tripped));
+            }
+            Ok(admitted) => admitted,
+        };
+        journal.state.close_guard(&self.account.name).await?;
+        let (reader, around, settings) = (&self.reader, &self.around, &self.account.sweep);
+        let report = sweep::run(admitted.arm(armed), reader, around, settings, journal).await;
+        Ok(Ending::Swept(Box::new(report)))
+    }
+
+    /// Writes down how the run ended, and forgets what is older than the file says.
+    async fn end(&self, report: &RunReport, memory: &Memorable<'_>) -> Result<(), StateError> {
+        let is_broken = matches!(&report.ending, Ending::Swept(swept) if matches!(swept.ended, Ended::StateFailed(_)));
+        if is_broken {
+            // A disk that failed once is not asked again.
+            return Ok(());
         }
+        let now = self.around.clock.now();
+        let counts = report.counts().into_iter();
+        let end = RunEnd {
+            run_id: report.run_id,
+            ended: now,
+            outcome: report.outcome().to_owned(),
+            exit_code: report.exit().code(None),
+            counts: counts.map(|(name, count)| (name.to_owned(), count as u64)).collect(),
+            verified: report.verified(),
+            requests: report.requests,
+            duration: report.duration,
+            error: report.error(),
+        };
+        memory.state.end_run(&end).await?;
+        self.save_window(memory.state).await?;
+        memory.state.prune(now, memory.keep_history).await.map(drop)
     }
 
     fn tell_guards(&self, admission: &Admission) {

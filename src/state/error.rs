@@ -239,6 +239,14 @@ impl StateError {
         }
     }
 
+    /// The error and what the database said, in one line.
+    pub fn sentence(&self) -> String {
+        match std::error::Error::source(self) {
+            Some(said) => format!("{self}: {said}"),
+            None => self.to_string(),
+        }
+    }
+
     /// What to do about it: lower case, no full stop.
     pub fn help(&self) -> String {
         let advice = self.advice();

@@ -122,6 +122,31 @@ impl State {
         Ok(recorded)
     }
 
+    /// Corrects the record of a run: these batches were said to be deleted, and a complete listing
+    /// still shows them.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn disprove(
+        &self,
+        run_id: RunId,
+        batches: &BTreeSet<BatchId>,
+        why: &str,
+        now: Timestamp,
+    ) -> Result<(), StateError> {
+        let run = run_id.to_string();
+        let mut work = self.write().await?;
+        for batch in batches {
+            work.run(
+                "UPDATE batchsweep_journal SET outcome = 'failed', detail = $3, settled_at = $4
+                 WHERE run_id = $1 AND batch = $2 AND outcome = 'deleted'",
+                &[Value::Text(&run), Value::Text(batch.as_str()), Value::Text(why), now.into()],
+            )
+            .await?;
+        }
+        work.commit().await
+    }
+
     /// Intents of an account that have no outcome: the deletions of a run that was killed.
     ///
     /// # Errors

@@ -52,6 +52,19 @@ impl State {
     }
 }
 
+impl State {
+    /// Each delete rule's hash as last seen, and since when it has it.
+    ///
+    /// # Errors
+    /// When they cannot be read.
+    pub async fn rule_versions(
+        &self,
+        account: &AccountName,
+    ) -> Result<BTreeMap<RuleName, (String, Timestamp)>, StateError> {
+        versions(&mut self.read().await?, account).await
+    }
+}
+
 async fn versions(work: &mut Work<'_>, account: &AccountName) -> Result<Versions, StateError> {
     let rows = work
         .rows(

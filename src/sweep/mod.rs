@@ -1,16 +1,18 @@
 //! The sweep: carries an admitted plan out, one DELETE at a time, looking again before each.
 //!
-//! For each batch, oldest first: Get → [`recheck()`] → DELETE at most ten seconds after that answer →
-//! outcome. An answer that leaves doubt is settled by a Get before anything is sent again. At the
+//! For each batch, oldest first: Get → [`recheck()`] → intent, on the disk → DELETE at most ten seconds
+//! after the Get's answer → outcome. An answer that leaves doubt is settled by a Get before anything is sent again. At the
 //! end busy batches are polled for a while, and one more listing proves what was deleted.
 //! Not here: which batches may go (`policy`, `guards`); the sweep makes no choice but *still true?*.
 //! Invariant: a DELETE leaves only for a batch that the last Get, at most [`FRESH`] old, showed idle
-//! and unchanged.
+//! and unchanged, and whose intent is in the journal.
 
+pub mod journal;
 mod lookahead;
 pub mod outcome;
 pub mod recheck;
 mod remove;
+pub mod settle;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -25,6 +27,8 @@ use crate::inventory;
 use crate::observe::event::{Event, Subject};
 use crate::plan::Plan;
 use crate::policy::verdict::Verdict;
+use crate::state::StateError;
+use crate::sweep::journal::{Journal, Leave, Ledger};
 use crate::sweep::lookahead::{Look, Lookahead};
 use crate::sweep::outcome::{Failure, Outcome};
 
@@ -72,6 +76,8 @@ pub enum Ended {
     TooManyFailures(u32),
     /// No further call makes sense.
     Hopeless(Error),
+    /// The journal cannot be written, or the account is not this process's any more.
+    StateFailed(StateError),
 }
 
 /// What a sweep did.
@@ -98,6 +104,7 @@ pub async fn run(
     reader: &Reader,
     around: &Surroundings,
     settings: &Settings,
+    journal: Journal<'_>,
 ) -> Report {
     let ArmedPlan { plan, readings, warrant } = armed;
     let sweep = Sweep {
@@ -106,10 +113,14 @@ pub async fn run(
         reader,
         around,
         settings,
+        journal,
     };
-    let (mut swept, ended) = sweep.pass().await;
-    let ended = sweep.wait_for_busy(&mut swept, ended).await;
+    let mut ledger = Ledger::new(journal);
+    let (mut swept, ended) = sweep.pass(&mut ledger).await;
+    let ended = sweep.wait_for_busy(&mut swept, ended, &mut ledger).await;
+    let ended = sweep.close(&swept, ended, &mut ledger).await;
     let verified = sweep.verify(&mut swept, &ended).await;
+    let ended = sweep.correct(&swept, ended, &ledger).await;
     for one in &swept {
         sweep.tell_late(one);
     }
@@ -124,6 +135,7 @@ struct Sweep<'a> {
     reader: &'a Reader,
     around: &'a Surroundings,
     settings: &'a Settings,
+    journal: Journal<'a>,
 }
 
 /// What a look makes of a batch that the plan deletes.
@@ -134,40 +146,237 @@ enum Judged {
     Over(Outcome),
 }
 
+/// What comes next in the plan's order: batches that have their outcome without a DELETE, and then one
+/// whose intent is written.
+#[derive(Default)]
+struct Following {
+    over: Vec<Swept>,
+    ready: Option<Ready>,
+    failed: Option<StateError>,
+}
+
+/// A batch that may be deleted, as of a look.
+#[derive(Debug, Clone, Copy)]
+struct Ready {
+    position: usize,
+    looked_at: Instant,
+}
+
+/// What has been done so far, in the plan's order.
+#[derive(Default)]
+struct Tally {
+    swept: Vec<Swept>,
+    failures: u32,
+}
+
 impl<'a> Sweep<'a> {
-    /// Gives each batch its turn, looking ahead while a DELETE is in flight.
-    async fn pass(&self) -> (Vec<Swept>, Ended) {
+    /// Gives each batch its turn. While a DELETE is in flight, the next batches are looked at, and the
+    /// journal is written.
+    async fn pass(&self, ledger: &mut Ledger<'_>) -> (Vec<Swept>, Ended) {
         let lookings = self.todo.iter().map(|(batch, _)| self.looking(batch));
         let mut ahead = Lookahead::new(lookings, self.settings.lookahead.max(1));
-        let mut swept = Vec::with_capacity(self.todo.len());
-        let mut failures = 0;
-        let mut ended = Ended::Whole;
-        while swept.len() < self.todo.len() {
-            if self.around.stop.is_cancelled() {
-                ended = Ended::Stopped;
-                break;
+        let mut tally = Tally::default();
+        let mut following = self.prepare(&mut ahead, 0, ledger).await;
+        let ended = loop {
+            let (ready, ended) = self.take(following, &mut tally, ledger);
+            if let Some(ended) = ended {
+                break ended;
             }
-            let Some(look) = ahead.next().await else { break };
-            let turn = self.take_turn(swept.len(), look);
-            tokio::pin!(turn);
-            let one = loop {
-                tokio::select! { biased; one = &mut turn => break one, () = ahead.advance() => {} }
+            let Some(ready) = ready else {
+                if tally.swept.len() >= self.todo.len() {
+                    break Ended::Whole;
+                }
+                following = self.prepare(&mut ahead, tally.swept.len(), ledger).await;
+                continue;
             };
-            failures = if one.outcome.is_failure() { failures + 1 } else { 0 };
-            let after = self.goes_on(&one.outcome, failures);
-            swept.push(one);
-            if let Some(reason) = after {
-                ended = reason;
+            let (one, next) = self.remove_beside(ready, &mut ahead, ledger).await;
+            if let Some(ended) = self.count(one, &mut tally, ledger) {
+                self.leave(next.ready, ledger);
+                break ended;
+            }
+            following = next;
+        };
+        let rest = tally.swept.len()..self.todo.len();
+        tally.swept.extend(rest.map(not_reached));
+        (tally.swept, ended)
+    }
+
+    /// Counts what is over, and gives the batch that is ready; or why the sweep ends.
+    fn take(
+        &self,
+        following: Following,
+        tally: &mut Tally,
+        ledger: &mut Ledger<'_>,
+    ) -> (Option<Ready>, Option<Ended>) {
+        let Following { over, ready, failed } = following;
+        let mut ended = over.into_iter().find_map(|one| self.count(one, tally, ledger));
+        if ended.is_none() && self.around.stop.is_cancelled() {
+            ended = Some(Ended::Stopped);
+        }
+        let ended = failed.map(Ended::StateFailed).or(ended);
+        if ended.is_some() {
+            self.leave(ready, ledger);
+            return (None, ended);
+        }
+        (ready, None)
+    }
+
+    /// Counts an outcome; why the sweep ends, if it does.
+    fn count(&self, one: Swept, tally: &mut Tally, ledger: &mut Ledger<'_>) -> Option<Ended> {
+        tally.failures = if one.outcome.is_failure() { tally.failures + 1 } else { 0 };
+        let ended = self.goes_on(&one.outcome, tally.failures);
+        self.note(&one, ledger);
+        tally.swept.push(one);
+        ended
+    }
+
+    /// Takes note of an outcome in the journal. One of a busy batch is not final yet.
+    fn note(&self, one: &Swept, ledger: &mut Ledger<'_>) {
+        let is_final = !matches!(one.outcome, Outcome::Busy(_));
+        if let Some((batch, _)) = self.todo.get(one.position).filter(|_| is_final) {
+            ledger.settle(batch, one, self.around.clock.now());
+        }
+    }
+
+    /// Leaves a batch whose intent is written and whose turn does not come.
+    fn leave(&self, ready: Option<Ready>, ledger: &mut Ledger<'_>) {
+        if let Some(ready) = ready {
+            self.note(&not_reached(ready.position), ledger);
+        }
+    }
+
+    /// Goes through the looks, in order, up to one whose batch may be deleted, and writes its intent;
+    /// or up to a failure.
+    async fn prepare(
+        &self,
+        ahead: &mut Lookahead<'_>,
+        from: usize,
+        ledger: &mut Ledger<'_>,
+    ) -> Following {
+        let mut following = Following::default();
+        while !self.around.stop.is_cancelled()
+            && let Some(look) = ahead.next().await
+        {
+            let position = from + following.over.len();
+            let outcome = match self.prepare_one(position, look, ahead, ledger).await {
+                Err(failed) => return Following { failed: Some(failed), ..following },
+                Ok(Judged::Ready(looked_at)) => {
+                    let ready = Some(Ready { position, looked_at });
+                    return Following { ready, ..following };
+                }
+                Ok(Judged::Over(outcome)) => outcome,
+            };
+            let is_failure = outcome.is_failure();
+            let one = Swept { position, outcome, attempts: 0 };
+            self.tell(&one, Duration::ZERO);
+            following.over.push(one);
+            if is_failure {
                 break;
             }
         }
-        let rest = swept.len()..self.todo.len();
-        swept.extend(rest.map(|position| Swept {
-            position,
-            outcome: Outcome::NotReached,
-            attempts: 0,
-        }));
-        (swept, ended)
+        following
+    }
+
+    /// Judges a look; writes the intent of a batch that may be deleted. Looks go on meanwhile.
+    async fn prepare_one(
+        &self,
+        position: usize,
+        look: Look,
+        ahead: &mut Lookahead<'_>,
+        ledger: &mut Ledger<'_>,
+    ) -> Result<Judged, StateError> {
+        let Some((batch, _)) = self.todo.get(position) else {
+            return Ok(Judged::Over(Outcome::NotReached));
+        };
+        let looked_at = match judge(batch, look) {
+            Judged::Over(outcome) => return Ok(Judged::Over(unless_stopped(outcome))),
+            Judged::Ready(looked_at) => looked_at,
+        };
+        let intending = self.intend(position, ledger);
+        tokio::pin!(intending);
+        let leave = loop {
+            tokio::select! { biased; leave = &mut intending => break leave?, () = ahead.advance() => {} }
+        };
+        Ok(match leave {
+            Leave::Given => Judged::Ready(looked_at),
+            Leave::Held => Judged::Over(Outcome::Held),
+        })
+    }
+
+    /// Writes that this batch is about to be deleted.
+    async fn intend(
+        &self,
+        position: usize,
+        ledger: &mut Ledger<'_>,
+    ) -> Result<Leave, StateError> {
+        let Some((batch, verdict)) = self.todo.get(position) else { return Ok(Leave::Held) };
+        let Some(rule) = verdict.selected_by().first() else { return Ok(Leave::Held) };
+        ledger.intend(batch, rule, self.around.clock.now()).await
+    }
+
+    /// Deletes a batch and prepares the ones after it meanwhile.
+    async fn remove_beside(
+        &self,
+        ready: Ready,
+        ahead: &mut Lookahead<'_>,
+        ledger: &mut Ledger<'_>,
+    ) -> (Swept, Following) {
+        let removing = self.remove_ready(ready);
+        tokio::pin!(removing);
+        let following = {
+            let preparing = self.prepare(ahead, ready.position + 1, ledger);
+            tokio::pin!(preparing);
+            tokio::select! {
+                biased;
+                one = &mut removing => return (one, preparing.await),
+                following = &mut preparing => following,
+            }
+        };
+        loop {
+            tokio::select! {
+                biased;
+                one = &mut removing => return (one, following),
+                () = ahead.advance() => {}
+            }
+        }
+    }
+
+    /// Deletes a batch whose intent is written. Tells what became of it.
+    async fn remove_ready(&self, Ready { position, looked_at }: Ready) -> Swept {
+        let began = self.around.clock.monotonic();
+        let Some((batch, verdict)) = self.todo.get(position) else { return not_reached(position) };
+        let mut one = self.remove(position, batch, undelivered(verdict), looked_at).await;
+        if one.attempts == 0 {
+            one.outcome = unless_stopped(one.outcome);
+        }
+        self.tell(&one, self.around.clock.monotonic().duration_since(began));
+        one
+    }
+
+    /// Writes the outcomes that are left; the sweep ends badly where they cannot be written.
+    async fn close(&self, swept: &[Swept], ended: Ended, ledger: &mut Ledger<'_>) -> Ended {
+        for one in swept {
+            if let Some((batch, _)) = self.todo.get(one.position) {
+                ledger.settle(batch, one, self.around.clock.now());
+            }
+        }
+        if matches!(ended, Ended::StateFailed(_)) {
+            // A disk that failed once is not asked again: the next start settles what is open.
+            return ended;
+        }
+        ledger.write().await.map_or_else(Ended::StateFailed, |()| ended)
+    }
+
+    /// Corrects in the journal what the last listing disproved.
+    async fn correct(&self, swept: &[Swept], ended: Ended, ledger: &Ledger<'_>) -> Ended {
+        let listed = |one: &&Swept| one.outcome == Outcome::still_listed();
+        let disproved = swept.iter().filter(listed).filter_map(|one| self.todo.get(one.position));
+        let disproved: BTreeSet<_> = disproved.map(|(batch, _)| batch.id.clone()).collect();
+        if disproved.is_empty() || matches!(ended, Ended::StateFailed(_)) {
+            return ended;
+        }
+        let corrected = ledger.disprove(&disproved, self.around.clock.now()).await;
+        corrected.map_or_else(Ended::StateFailed, |()| ended)
     }
 
     /// Whether the sweep ends after this outcome, and why.
@@ -205,27 +414,6 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Judges a look and, where the batch may go, removes it. Tells what became of it.
-    async fn take_turn(&self, position: usize, look: Look) -> Swept {
-        let began = self.around.clock.monotonic();
-        let mut one = match self.todo.get(position) {
-            Some((batch, verdict)) => match judge(batch, look) {
-                Judged::Over(outcome) => Swept { position, outcome, attempts: 0 },
-                Judged::Ready(at) => self.remove(position, batch, undelivered(verdict), at).await,
-            },
-            None => Swept { position, outcome: Outcome::NotReached, attempts: 0 },
-        };
-        // A stop while waiting leaves the batch for the next run; that is no failure of its own.
-        if let Outcome::Failed(Failure::Look(error)) = &one.outcome
-            && *error.kind() == Kind::Stopped
-            && one.attempts == 0
-        {
-            one.outcome = Outcome::NotReached;
-        }
-        self.tell(&one, self.around.clock.monotonic().duration_since(began));
-        one
-    }
-
     /// A Get of this batch, not yet begun.
     fn looking(&self, batch: &'a Batch) -> lookahead::Looking<'_> {
         Box::pin(self.look(batch))
@@ -238,7 +426,12 @@ impl<'a> Sweep<'a> {
     }
 
     /// Polls the batches found busy until they rest, `busy_wait` is over or the program is to stop.
-    async fn wait_for_busy(&self, swept: &mut [Swept], ended: Ended) -> Ended {
+    async fn wait_for_busy(
+        &self,
+        swept: &mut [Swept],
+        ended: Ended,
+        ledger: &mut Ledger<'_>,
+    ) -> Ended {
         let is_busy = |one: &Swept| matches!(one.outcome, Outcome::Busy(_));
         let deadline = self.around.clock.monotonic() + self.settings.busy_wait;
         let (mut wait, longest) = POLL;
@@ -253,7 +446,7 @@ impl<'a> Sweep<'a> {
                 () = tokio::time::sleep(wait) => {}
             }
             for one in swept.iter_mut().filter(|one| is_busy(one)) {
-                ended = self.poll_busy(one, ended).await;
+                ended = self.poll_busy(one, ended, ledger).await;
             }
             wait = (wait * 2).min(longest);
         }
@@ -261,7 +454,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Looks at one busy batch again; deletes it if it rests, unchanged.
-    async fn poll_busy(&self, one: &mut Swept, ended: Ended) -> Ended {
+    async fn poll_busy(&self, one: &mut Swept, ended: Ended, ledger: &mut Ledger<'_>) -> Ended {
         let Some((batch, _)) = self.todo.get(one.position) else { return ended };
         if ended != Ended::Whole {
             return ended;
@@ -269,13 +462,24 @@ impl<'a> Sweep<'a> {
         if self.around.stop.is_cancelled() {
             return Ended::Stopped;
         }
-        let before = one.attempts;
-        let look = self.look(batch).await;
-        let again = self.take_turn(one.position, look).await;
+        let position = one.position;
+        let again = match judge(batch, self.look(batch).await) {
+            Judged::Over(outcome) => {
+                let again = Swept { position, outcome: unless_stopped(outcome), attempts: 0 };
+                self.tell(&again, Duration::ZERO);
+                again
+            }
+            Judged::Ready(looked_at) => match self.intend(position, ledger).await {
+                Err(failed) => return Ended::StateFailed(failed),
+                Ok(Leave::Held) => Swept { position, outcome: Outcome::Held, attempts: 0 },
+                Ok(Leave::Given) => self.remove_ready(Ready { position, looked_at }).await,
+            },
+        };
         if again.outcome == Outcome::NotReached {
             return Ended::Stopped;
         }
-        *one = Swept { attempts: before + again.attempts, ..again };
+        *one = Swept { attempts: one.attempts + again.attempts, ..again };
+        self.note(one, ledger);
         self.goes_on(&one.outcome, 0).unwrap_or(ended)
     }
 
@@ -289,7 +493,7 @@ impl<'a> Sweep<'a> {
         if deleted.is_empty() {
             return None;
         }
-        if matches!(ended, Ended::Hopeless(_) | Ended::Stopped) {
+        if matches!(ended, Ended::Hopeless(_) | Ended::Stopped | Ended::StateFailed(_)) {
             return Some(false);
         }
         let Ok(left) = inventory::still_listed(self.reader, self.around, &deleted).await else {
@@ -299,7 +503,7 @@ impl<'a> Sweep<'a> {
             let listed =
                 self.todo.get(one.position).is_some_and(|(batch, _)| left.contains(&batch.id));
             if listed && matches!(one.outcome, Outcome::Deleted(_)) {
-                one.outcome = Outcome::Failed(Failure::StillListed);
+                one.outcome = Outcome::still_listed();
             }
         }
         Some(left.is_empty())
@@ -315,7 +519,7 @@ impl<'a> Sweep<'a> {
             Outcome::Failed(_) | Outcome::Refused { .. } => {
                 Event::BatchFailed { batch, detail: one.outcome.detail(), attempt: one.attempts }
             }
-            Outcome::Changed(_) | Outcome::Gone | Outcome::Undelivered { .. } => {
+            Outcome::Changed(_) | Outcome::Gone | Outcome::Held | Outcome::Undelivered { .. } => {
                 Event::BatchSkipped {
                     batch,
                     outcome: one.outcome.name(),
@@ -338,6 +542,7 @@ impl<'a> Sweep<'a> {
             Outcome::Deleted(_)
             | Outcome::Changed(_)
             | Outcome::Gone
+            | Outcome::Held
             | Outcome::Undelivered { .. }
             | Outcome::Refused { .. }
             | Outcome::Failed(_)
@@ -350,6 +555,21 @@ impl<'a> Sweep<'a> {
         let (batch, verdict) = self.todo.get(position)?;
         let rule = verdict.selected_by().first()?.clone();
         Some(Subject { id: batch.id.clone(), name: batch.shown_name(), rule })
+    }
+}
+
+/// A batch whose turn did not come.
+const fn not_reached(position: usize) -> Swept {
+    Swept { position, outcome: Outcome::NotReached, attempts: 0 }
+}
+
+/// A stop while waiting leaves a batch for the next run; that is no failure of its own.
+fn unless_stopped(outcome: Outcome) -> Outcome {
+    match &outcome {
+        Outcome::Failed(Failure::Look(error)) if *error.kind() == Kind::Stopped => {
+            Outcome::NotReached
+        }
+        _ => outcome,
     }
 }
 

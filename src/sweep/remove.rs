@@ -195,6 +195,10 @@ impl Sweep<'_> {
         let Some(wait) = wait else {
             return After::Over(Outcome::Failed(Failure::Delete(error)));
         };
+        // The next intent says why, and ends the sweep.
+        if self.journal.owner.check().await.is_err() {
+            return After::Over(Outcome::Failed(Failure::Delete(error)));
+        }
         self.reader.tell_retry(&error, tried.attempts, wait);
         tokio::select! {
             () = self.around.stop.cancelled() => {
