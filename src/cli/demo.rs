@@ -103,6 +103,7 @@ async fn show(global: &Global, outside: &Outside) -> Result<Exit, Failure> {
         "{}\n\n",
         terminal.paint(Paint::Strong, "3. The sweep: one look and one deletion at a time")
     ));
+    let state = session.state().await.map_err(|problem| broken(&problem.to_string()))?;
     let reports = once::sweep_all(&session, &state).await;
     session.clear_progress();
     for report in &reports {

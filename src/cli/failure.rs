@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use crate::cli::Outside;
 use crate::cli::output::{Paint, Terminal};
 use crate::inventory::IncompleteInventory;
 use crate::run::report::{Exit, NotBegun, exit_of_state};
@@ -42,6 +43,14 @@ impl Failure {
             let _infallible = writeln!(text, "  help: {}. Exit code {code}.", self.help);
         }
         terminal.error(&text);
+    }
+}
+
+impl Failure {
+    /// Writes it to standard error, and gives the exit code it asks for.
+    pub(super) fn end(&self, outside: &Outside) -> Exit {
+        self.show(&outside.terminal, outside.stop.signal());
+        self.exit
     }
 }
 

@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::batch::{RunId, batches, counted};
+use crate::api::error::Error;
+use crate::batch::{batches, counted};
 use crate::cli::Outside;
 use crate::cli::args::{Global, Shape};
 use crate::cli::failure::{self, Failure, NOTHING};
@@ -12,7 +13,6 @@ use crate::cli::output::{Paint, Terminal, cut, table};
 use crate::cli::plan;
 use crate::cli::session::{Session, Watch};
 use crate::config::Account;
-use crate::api::error::Error;
 use crate::guards::Reading;
 use crate::run::report::{Ending, Exit, RunReport, exit_of_call, exit_of_listing};
 use crate::run::{Admission, plan_of, readings};
@@ -73,6 +73,7 @@ async fn sweep_one(session: &Session<'_>, state: &State, account: &Account) -> R
                 ending: Ending::NotBegun(cause),
                 requests: 0,
                 duration: std::time::Duration::ZERO,
+                is_kept: false,
                 unrecorded: None,
             }
         }
@@ -103,7 +104,7 @@ pub(super) fn show(report: &RunReport, outside: &Outside) {
             let exit = exit_of_listing(cause);
             failure::of_listing(account, cause, exit).show(terminal, outside.stop.signal());
         }
-        Ending::Guarded(tripped) => guarded(account, report.run_id, tripped.readings()).show(terminal, None),
+        Ending::Guarded(tripped) => guarded(report, tripped.readings()).show(terminal, None),
         Ending::Dry(admission) => {
             terminal.data(&plan::summary(admission, terminal));
             terminal.data(&dry_words(admission));
@@ -149,7 +150,11 @@ fn dry_words(admission: &Admission) -> String {
 }
 
 /// A run that a guard stopped.
-fn guarded(account: &str, run_id: RunId, readings: &[Reading]) -> Failure {
+fn guarded(report: &RunReport, readings: &[Reading]) -> Failure {
+    let RunReport { account, run_id, .. } = report;
+    let approve = format!(
+        "; if all of them should go, `batchsweep approve {run_id}` lets exactly these go in the next run"
+    );
     let tripped: Vec<_> = readings.iter().filter(|reading| reading.tripped).collect();
     let names: Vec<_> = tripped.iter().map(|reading| reading.guard).collect();
     Failure {
@@ -161,8 +166,8 @@ fn guarded(account: &str, run_id: RunId, readings: &[Reading]) -> Failure {
         consequence: NOTHING,
         causes: tripped.iter().map(|reading| reading.detail.clone()).collect(),
         help: format!(
-            "`batchsweep plan --account {account}` shows which batches would go, and why; if all of \
-             them should, `batchsweep approve {run_id}` lets exactly these go in the next run"
+            "`batchsweep plan --account {account}` shows which batches would go, and why{}",
+            if report.is_kept { approve.as_str() } else { "" }
         ),
         exit: Exit::Guarded,
     }
@@ -172,10 +177,9 @@ fn guarded(account: &str, run_id: RunId, readings: &[Reading]) -> Failure {
 fn trouble(report: &RunReport, swept: &sweep::Report) -> Option<Failure> {
     match swept.ended {
         Ended::Whole => some_failed(report, swept).or_else(|| early_end(report, swept)),
-        Ended::Stopped
-        | Ended::TooManyFailures(_)
-        | Ended::Hopeless(_)
-        | Ended::StateFailed(_) => early_end(report, swept),
+        Ended::Stopped | Ended::TooManyFailures(_) | Ended::Hopeless(_) | Ended::StateFailed(_) => {
+            early_end(report, swept)
+        }
     }
 }
 

@@ -18,9 +18,9 @@ use crate::observe::event::{Observer, Scope};
 use crate::observe::log::{self, Json, Level, Log, SharedWriter};
 use crate::observe::progress::Progress;
 use crate::observe::{All, Colour};
-use crate::run::{Memorable, Recalled, Runner, Sight, recall};
 use crate::run::report::NotBegun;
-use crate::state::{Location, State, StateError};
+use crate::run::{Memorable, Recalled, Runner, Sight, recall};
+use crate::state::{BadLocation, Location, State, StateError};
 
 /// Accounts that are swept at the same time. They share nothing but this machine.
 const ACCOUNTS_AT_ONCE: usize = 4;
@@ -137,7 +137,10 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When it cannot be relied on.
     pub(super) async fn state(&self) -> Result<State, StateError> {
-        State::open(&self.location()).await
+        match self.location() {
+            Ok(location) => State::open(&location).await,
+            Err(bad) => Err(StateError::NoPlace(bad)),
+        }
     }
 
     /// Opens the state for somebody who only looks; `None` where there is none yet.
@@ -145,25 +148,23 @@ impl<'a> Session<'a> {
     /// # Errors
     /// When there is one that cannot be read.
     pub(super) async fn state_to_read(&self) -> Result<Option<State>, StateError> {
-        match State::open_read_only(&self.location()).await {
+        let Ok(location) = self.location() else { return Ok(None) };
+        match State::open_read_only(&location).await {
             Ok(state) => Ok(Some(state)),
             Err(StateError::None { .. }) => Ok(None),
             Err(problem) => Err(problem),
         }
     }
 
-    fn location(&self) -> Location {
-        let location = self.config.state.clone();
-        if self.outside.clock.may_be_paused() { location.holding_paused_time() } else { location }
+    fn location(&self) -> Result<Location, BadLocation> {
+        let location = self.config.state.clone()?;
+        let may_be_paused = self.outside.clock.may_be_paused();
+        Ok(if may_be_paused { location.holding_paused_time() } else { location })
     }
 
     /// Where runs write what they did.
     pub(super) fn memorable<'m>(&'m self, state: &'m State) -> Memorable<'m> {
-        Memorable {
-            state,
-            config_hash: &self.config.hash,
-            keep_history: self.config.keep_history,
-        }
+        Memorable { state, config_hash: &self.config.hash, keep_history: self.config.keep_history }
     }
 
     /// What is known of an account, for somebody who only looks.

@@ -10,13 +10,14 @@ use super::defaults;
 use super::diagnose::Complaint;
 use super::environment::Environment;
 use super::place::KeyPath;
-use crate::state::Location;
+use crate::state::{BadLocation, Location};
 
 /// `[state]`, read.
 #[derive(Debug)]
 pub(super) struct Kept {
-    /// `None` after a complaint.
-    pub(super) state: Option<Location>,
+    /// Where it is. Only that this machine has no usual place is no complaint: who needs none, such as
+    /// `check`, works all the same.
+    pub(super) state: Result<Location, BadLocation>,
     pub(super) keep_history: Duration,
 }
 
@@ -27,14 +28,13 @@ pub(super) fn read(check: &mut Check<'_, '_>, env: &Environment) -> Kept {
     let path = KeyPath::of(["state", "url"]);
     let url = raw.url.as_deref().unwrap_or(defaults::STATE_URL);
     let variable = |name: &str| env.get_os(name).map(OsString::from);
-    let state = match Location::parse(url, variable) {
-        Ok(location) => Some(location),
-        Err(bad) => {
-            check.value(&path, Complaint::error(bad.to_string()).help(bad.help()));
-            None
-        }
-    };
-    if state.as_ref().is_some_and(|location| !location.is_durable()) {
+    let state = Location::parse(url, variable);
+    if let Err(bad) = &state
+        && *bad != BadLocation::NoFolder
+    {
+        check.value(&path, Complaint::error(bad.to_string()).help(bad.help()));
+    }
+    if state.as_ref().is_ok_and(|location| !location.is_durable()) {
         refuse_patience(check);
     }
     let keep_history = raw.keep_history.as_ref();

@@ -110,8 +110,8 @@ pub struct Config {
     pub replaced: Vec<Replaced>,
     /// The zone that calendar days are counted in.
     pub zone: Tz,
-    /// Where what is remembered is.
-    pub state: state::Location,
+    /// Where what is remembered is; an error where this machine has no usual place for it.
+    pub state: Result<state::Location, state::BadLocation>,
     /// How long runs and deletions are remembered.
     pub keep_history: Duration,
     /// Whether runs only plan.
@@ -297,7 +297,7 @@ struct Read {
     tests: Vec<TestCase>,
     hash: String,
     zone: Tz,
-    state: state::Location,
+    state: Result<state::Location, state::BadLocation>,
     keep_history: Duration,
     dry_run: bool,
     layered: Layered,
@@ -363,7 +363,7 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
         tests,
         hash: fingerprint::of(&layered.leaves),
         zone: shared.terms.zone,
-        state: kept.state?,
+        state: kept.state,
         keep_history: kept.keep_history,
         dry_run: layered.raw.dry_run.unwrap_or(defaults::DRY_RUN),
         layered,

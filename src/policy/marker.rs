@@ -4,10 +4,10 @@
 //! cannot be read as one keeps without end: in doubt it stays.
 //! Not here: holds that are remembered (`memory`).
 
-use chrono::{DateTime, Days, NaiveDate, TimeDelta, TimeZone};
 use chrono_tz::Tz;
 
 use crate::clock::Timestamp;
+use crate::policy::day;
 
 /// How every marker begins, in any case.
 const OPENING: &str = "[keep";
@@ -41,26 +41,10 @@ fn one(rest: Option<&str>, zone: Tz) -> Marked {
         return Marked::No;
     }
     let end = rest.split_once(']').and_then(|(inside, _)| inside.trim().strip_prefix("until="));
-    match end.and_then(|end| last_instant(end.trim(), zone)) {
+    match end.and_then(|end| day::last_instant(end.trim(), zone)) {
         Some(until) => Marked::Until(until),
         None => Marked::Always,
     }
-}
-
-/// The last instant of a day of the zone, or an RFC 3339 instant.
-pub(super) fn last_instant(text: &str, zone: Tz) -> Option<Timestamp> {
-    if let Ok(instant) = DateTime::parse_from_rfc3339(&text.to_ascii_uppercase()) {
-        return Some(instant.to_utc());
-    }
-    let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    let next = day.checked_add_days(Days::new(1))?.and_hms_opt(0, 0, 0)?;
-    // Where clocks skip midnight, the day ends with the gap; where they repeat it, with the second one.
-    let midnight = zone.from_local_datetime(&next).latest().map(|at| at.to_utc());
-    let midnight = midnight.or_else(|| {
-        let after = zone.from_local_datetime(&(next + TimeDelta::hours(2))).latest()?;
-        Some(after.to_utc())
-    })?;
-    midnight.checked_sub_signed(TimeDelta::milliseconds(1))
 }
 
 #[cfg(test)]
@@ -93,15 +77,5 @@ mod tests {
         ] {
             assert_eq!(read(name, chrono_tz::Europe::Paris), expected, "{name}");
         }
-    }
-
-    #[test]
-    fn a_day_ends_where_the_zone_says_also_when_clocks_change_at_midnight() {
-        let end = |day, zone| last_instant(day, zone).unwrap();
-        assert_eq!(end("2026-03-29", chrono_tz::Europe::Paris), at("2026-03-29T21:59:59.999Z"));
-        // Midnight is skipped on 5 September 2026 in Santiago, and comes twice on 25 October in the Azores.
-        let santiago = end("2026-09-05", chrono_tz::America::Santiago);
-        assert!(santiago >= at("2026-09-06T03:59:59.999Z"), "{santiago}");
-        assert_eq!(end("2026-12-31", Tz::UTC), at("2026-12-31T23:59:59.999Z"));
     }
 }

@@ -11,6 +11,7 @@ mod matcher;
 mod rule;
 mod keep;
 mod memory;
+pub mod day;
 mod marker;
 pub mod verdict;
 mod decide;

@@ -12,10 +12,10 @@ use std::time::Duration;
 
 pub use past::{Recalled, Sight, recall};
 
-use crate::batch::{BatchId, RuleName, escaped};
 use crate::api::client::{ApiKey, KeySource, Reader, Surroundings};
 use crate::api::error::Error;
 use crate::audit;
+use crate::batch::{BatchId, RuleName, escaped};
 use crate::config::Account;
 use crate::guards::{self, AdmittedPlan, Evidence, Reading, Tripped};
 use crate::inventory::{self, IncompleteInventory};
@@ -111,7 +111,7 @@ impl<'a> Runner<'a> {
         let ending = match self.own(armed, &memory).await {
             Ok(ending) | Err(ending) => ending,
         };
-        let mut report = self.report(ending);
+        let mut report = RunReport { is_kept: memory.state.is_durable(), ..self.report(ending) };
         let began = !matches!(report.ending, Ending::Locked(_) | Ending::NoState(_));
         if began && let Err(problem) = self.end(&report, &memory).await {
             report.unrecorded = Some(problem);
@@ -127,16 +127,13 @@ impl<'a> Runner<'a> {
             requests: self.reader.requests(),
             duration: self.around.clock.monotonic().duration_since(self.began),
             ending,
+            is_kept: false,
             unrecorded: None,
         }
     }
 
     /// The run itself, as the account's only owner.
-    async fn own(
-        &self,
-        armed: Option<Armed>,
-        memory: &Memorable<'_>,
-    ) -> Result<Ending, Ending> {
+    async fn own(&self, armed: Option<Armed>, memory: &Memorable<'_>) -> Result<Ending, Ending> {
         let names = [self.account.name.clone()];
         let owner = memory.state.own(&names, self.around.clock.now()).await?;
         let ending = self.run(armed, memory, &owner).await;
@@ -154,7 +151,7 @@ impl<'a> Runner<'a> {
         let (state, account) = (memory.state, &self.account.name);
         let began = self.around.clock.now();
         let journal = Journal { state, owner, account, run_id: self.around.scope.run_id };
-        state.begin_run(&self.beginning(&armed, memory.config_hash)).await?;
+        state.begin_run(&self.beginning(armed.as_ref(), memory.config_hash)).await?;
         self.restore_window(state).await?;
         sweep::settle::settle(journal, &self.reader, &self.around).await?;
         let rules = &self.account.rule_hashes;
@@ -169,7 +166,7 @@ impl<'a> Runner<'a> {
         self.act(decided.admission, armed, journal).await
     }
 
-    fn beginning(&self, armed: &Option<Armed>, config_hash: &str) -> RunBegin {
+    fn beginning(&self, armed: Option<&Armed>, config_hash: &str) -> RunBegin {
         RunBegin {
             run_id: self.around.scope.run_id,
             account: self.account.name.clone(),

@@ -11,8 +11,8 @@ use crate::guards::Tripped;
 use crate::inventory::IncompleteInventory;
 use crate::observe::event::Event;
 use crate::run::{Admission, plan_of};
-use crate::sweep::outcome::Outcome;
 use crate::state::{Class, StateError};
+use crate::sweep::outcome::Outcome;
 use crate::sweep::settle::Unsettled;
 use crate::sweep::{self, Ended};
 
@@ -29,6 +29,8 @@ pub struct RunReport {
     pub requests: u64,
     /// How long it took.
     pub duration: Duration,
+    /// Whether its plan is kept, so that a person may approve it.
+    pub is_kept: bool,
     /// Why the end of the run could not be written down, if so.
     pub unrecorded: Option<StateError>,
 }

@@ -5,6 +5,7 @@
 
 use std::path::PathBuf;
 
+use super::location::BadLocation;
 use crate::batch::{BatchId, RunId};
 
 /// How much an error of the state weighs: what its exit code is made of.
@@ -46,6 +47,9 @@ impl Gone {
 /// What went wrong with the state. Nothing is deleted after any of them.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StateError {
+    /// This machine has no usual place for it, and the file names none.
+    #[error(transparent)]
+    NoPlace(BadLocation),
     /// The folder of the file does not exist.
     #[error("the folder {} does not exist", .0.display())]
     NoFolder(PathBuf),
@@ -215,7 +219,7 @@ impl StateError {
     pub const fn class(&self) -> Class {
         match self {
             Self::Held { .. } | Self::LockLost { .. } => Class::Locked,
-            Self::NetworkFilesystem { .. } => Class::Configuration,
+            Self::NoPlace(_) | Self::NetworkFilesystem { .. } => Class::Configuration,
             Self::Vanished { .. } => Class::Vanished,
             Self::NoFolder(_)
             | Self::NotAFile(_)
@@ -258,6 +262,7 @@ impl StateError {
 
     const fn advice(&self) -> &'static str {
         match self {
+            Self::NoPlace(bad) => bad.help(),
             Self::Vanished { .. } => {
                 "if a disk is not mounted, mount it; if you have a copy, put it back. If the memory (history, holds, grace, open guards) is gone for good, say so by removing PATH-marker and PATH-wal"
             }
@@ -334,7 +339,8 @@ mod tests {
         let run_id = RunId::new(self::at("2026-11-25T12:00:00Z"), [7; 10]);
         let batch = || BatchId::parse("A1").unwrap();
         Some(match error {
-            None => StateError::NoFolder("/var/lib/batchsweep".into()),
+            None => StateError::NoPlace(BadLocation::NoFolder),
+            Some(StateError::NoPlace(_)) => StateError::NoFolder("/var/lib/batchsweep".into()),
             Some(StateError::NoFolder(_)) => StateError::NotAFile(path()),
             Some(StateError::NotAFile(_)) => {
                 StateError::ReadOnly { path: path(), why: "it is mounted read-only".into() }

@@ -84,6 +84,26 @@ pub enum NotApproved {
     State(#[from] StateError),
 }
 
+impl NotApproved {
+    /// What to do: lower case, no full stop.
+    pub fn help(&self) -> String {
+        match self {
+            Self::UnknownRun(_) => {
+                "`batchsweep status` names the runs that guards stopped".to_owned()
+            }
+            Self::NothingOpen { .. } => "a later plan fitted by itself, or was approved".to_owned(),
+            Self::Superseded { open, .. } => {
+                format!(
+                    "look at the plan of now (`batchsweep plan`), then: batchsweep approve {open}"
+                )
+            }
+            Self::NoPlan(_) => "wait for the next run, and approve that one".to_owned(),
+            Self::Spent { by, .. } => format!("`batchsweep history` tells what run {by} did"),
+            Self::State(error) => error.help(),
+        }
+    }
+}
+
 impl State {
     /// Opens a guard, or keeps it open: the time stays, the run and the names are the newest.
     ///

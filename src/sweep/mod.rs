@@ -183,9 +183,6 @@ impl<'a> Sweep<'a> {
                 break ended;
             }
             let Some(ready) = ready else {
-                if tally.swept.len() >= self.todo.len() {
-                    break Ended::Whole;
-                }
                 following = self.prepare(&mut ahead, tally.swept.len(), ledger).await;
                 continue;
             };
@@ -210,6 +207,9 @@ impl<'a> Sweep<'a> {
     ) -> (Option<Ready>, Option<Ended>) {
         let Following { over, ready, failed } = following;
         let mut ended = over.into_iter().find_map(|one| self.count(one, tally, ledger));
+        if ended.is_none() && ready.is_none() && tally.swept.len() >= self.todo.len() {
+            ended = Some(Ended::Whole);
+        }
         if ended.is_none() && self.around.stop.is_cancelled() {
             ended = Some(Ended::Stopped);
         }
@@ -304,11 +304,7 @@ impl<'a> Sweep<'a> {
     }
 
     /// Writes that this batch is about to be deleted.
-    async fn intend(
-        &self,
-        position: usize,
-        ledger: &mut Ledger<'_>,
-    ) -> Result<Leave, StateError> {
+    async fn intend(&self, position: usize, ledger: &mut Ledger<'_>) -> Result<Leave, StateError> {
         let Some((batch, verdict)) = self.todo.get(position) else { return Ok(Leave::Held) };
         let Some(rule) = verdict.selected_by().first() else { return Ok(Leave::Held) };
         ledger.intend(batch, rule, self.around.clock.now()).await
@@ -565,12 +561,12 @@ const fn not_reached(position: usize) -> Swept {
 
 /// A stop while waiting leaves a batch for the next run; that is no failure of its own.
 fn unless_stopped(outcome: Outcome) -> Outcome {
-    match &outcome {
-        Outcome::Failed(Failure::Look(error)) if *error.kind() == Kind::Stopped => {
-            Outcome::NotReached
-        }
-        _ => outcome,
+    if let Outcome::Failed(Failure::Look(error)) = &outcome
+        && *error.kind() == Kind::Stopped
+    {
+        return Outcome::NotReached;
     }
+    outcome
 }
 
 /// What a look means before anything was sent for this batch.

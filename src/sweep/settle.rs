@@ -67,7 +67,9 @@ pub async fn settle(
 const fn meaning(found: &Lookup) -> (&'static str, &'static str) {
     match found {
         Lookup::Missing => ("deleted", "the run was killed; a later look found the batch missing"),
-        Lookup::Found(_) => ("failed", "the run was killed; a later look found the batch still there"),
+        Lookup::Found(_) => {
+            ("failed", "the run was killed; a later look found the batch still there")
+        }
     }
 }
 

@@ -247,7 +247,7 @@ async fn documents_have_the_keys_of_the_manual() {
     let run = &once["runs"][0];
     let wanted = "run_id account outcome counts verified guards batches error exit_code requests duration_ms";
     assert_eq!(keys(run), sorted(wanted));
-    let wanted = "deleted failed refused busy changed gone not_reached";
+    let wanted = "deleted failed refused busy changed held gone not_reached";
     assert_eq!(keys(&run["counts"]), sorted(wanted));
     assert_eq!(keys(&run["batches"][0]), sorted("id name rule outcome detail attempts"));
 

@@ -68,7 +68,8 @@ impl World {
         let emulator = Emulator::new(product, KEY, Arc::clone(&clock) as Arc<dyn Clock>);
         let running = emulator.start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let env = vec![("BATCHSWEEP_API_KEY".to_owned(), KEY.to_owned())];
+        let env = [("BATCHSWEEP_API_KEY", KEY), ("BATCHSWEEP__STATE__URL", "memory:")];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
         Self { emulator, clock, stop: Stop::default(), running, folder, env, product }
     }
 
