@@ -107,6 +107,7 @@ impl State {
             let row = patience.wait(connection.fetch_one(asked)).await.map_err(told)?;
             if !row.try_get::<bool, _>(0).map_err(told)? {
                 let by = holder(&mut connection, patience, *key).await;
+                end(connection, patience).await;
                 return Err(StateError::Held { name: name.to_string(), by });
             }
         }
@@ -131,9 +132,7 @@ impl Ownership {
     /// Gives the accounts up, and waits until a server knows it. Dropping does the same, later.
     pub async fn release(self) {
         if let Held::Session(session) = self.0 {
-            // Whatever goes wrong, the session ends, and with it the lock.
-            let closing = session.connection.into_inner().close();
-            let _ended = session.patience.at_most(CHECK_LIMIT).wait(closing).await;
+            end(session.connection.into_inner(), session.patience).await;
         }
     }
 }
@@ -259,6 +258,15 @@ async fn holder(connection: &mut AnyConnection, patience: Patience, key: i64) ->
         || "another process".to_owned(),
         |by| crate::batch::escaped(by.strip_prefix("batchsweep ").unwrap_or(&by)),
     )
+}
+
+/// Ends a session. Its locks are free when this returns; whatever goes wrong, they are free soon after.
+async fn end(mut connection: AnyConnection, patience: Patience) {
+    let patience = patience.at_most(CHECK_LIMIT);
+    let unlocked = patience.wait(connection.execute("SELECT pg_advisory_unlock_all()")).await;
+    if unlocked.is_ok() {
+        let _ended = patience.wait(connection.close()).await;
+    }
 }
 
 impl Session {

@@ -30,7 +30,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) async fn open(&self) -> State {
-        State::open(&self.location).await.unwrap()
+        State::open(&self.location, now()).await.unwrap()
     }
 
     /// The file, where the state is one.

@@ -99,7 +99,7 @@ async fn a_session_that_a_server_ends_is_a_lost_lock() {
 /// What the child of a test is told by: its folder.
 const CHILD: &str = "BATCHSWEEP_TEST_OWNER";
 
-// fault: T1, K6
+// fault: T1, D7
 #[tokio::test]
 async fn another_process_is_named_and_its_end_frees_the_account() {
     let folder = tempfile::tempdir().unwrap();
@@ -113,7 +113,7 @@ async fn another_process_is_named_and_its_end_frees_the_account() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("owned")));
-    let state = State::open(&file_in(folder.path())).await.unwrap();
+    let state = State::open(&file_in(folder.path()), now()).await.unwrap();
     let error = state.own(&[main_account()], now()).await.unwrap_err();
     let StateError::Held { by, .. } = &error else { panic!("{error:?}") };
     assert!(by.starts_with(&format!("pid {} on ", child.id())), "{by}");
@@ -128,7 +128,7 @@ async fn another_process_is_named_and_its_end_frees_the_account() {
 #[tokio::test]
 async fn owns_until_it_is_killed() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
-    let state = State::open(&file_in(folder.as_ref())).await.unwrap();
+    let state = State::open(&file_in(folder.as_ref()), now()).await.unwrap();
     let owned = state.own(&[main_account()], now()).await.unwrap();
     println!("\nowned");
     std::io::stdin().read_line(&mut String::new()).unwrap();

@@ -10,7 +10,7 @@ use super::backends::{durable, file_in, hold, in_file, left_out, location, now};
 use crate::state::{Class, Gone, Location, State, StateError};
 
 async fn refused(location: &Location) -> StateError {
-    State::open(location).await.unwrap_err()
+    State::open(location, now()).await.unwrap_err()
 }
 
 fn mode(path: &Path) -> u32 {
@@ -23,14 +23,14 @@ async fn the_file_and_its_folder_are_for_their_owner_alone() {
     let folder = home.path().join("a/b c/ü%20?#");
     let variable = |name: &str| (name == "STATE_DIRECTORY").then(|| folder.clone().into());
     let location = Location::parse("sqlite:", variable).unwrap();
-    let state = State::open(&location).await.unwrap();
+    let state = State::open(&location, now()).await.unwrap();
     state.hold(&hold("A1", now())).await.unwrap();
     assert_eq!(mode(&folder), 0o700);
     for file in ["state.db", "state.db-wal", "state.db-shm", "state.db-marker"] {
         assert_eq!(mode(&folder.join(file)), 0o600, "{file}");
     }
     state.close().await.unwrap();
-    assert!(State::open(&location).await.is_ok(), "again");
+    assert!(State::open(&location, now()).await.is_ok(), "again");
 }
 
 #[tokio::test]
@@ -269,4 +269,23 @@ async fn a_server_that_does_not_answer_is_named_without_its_password() {
     assert!(!format!("{error:?} {source}").contains("CANARY"));
     let odd = refused(&location("postgres://ops@127.0.0.1/ops?sslmode=CANARY")).await;
     assert!(!format!("{odd:?}").contains("CANARY"), "{odd:?}");
+}
+
+// fault: T1
+#[tokio::test]
+async fn many_that_open_a_new_state_at_once_all_get_it() {
+    for place in durable().await {
+        let opened =
+            futures_util::future::join_all((0..8).map(|_| State::open(&place.location, now())))
+                .await;
+        let states: Vec<_> = opened.into_iter().map(Result::unwrap).collect();
+        for (number, state) in states.iter().enumerate() {
+            state.hold(&hold(&format!("A{number}"), now())).await.unwrap();
+        }
+        assert_eq!(states[0].holds(None).await.unwrap().len(), 8, "{}", place.name);
+        for state in states {
+            state.close().await.unwrap();
+        }
+        place.remove().await;
+    }
 }
