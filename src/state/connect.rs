@@ -31,7 +31,7 @@ impl State {
         let (at, patience) = (location.to_string(), location.patience());
         let mut connection = match &location.kind {
             Kind::Sqlite { path, folder } => {
-                let files = Files { database: path.clone() };
+                let files = Files::at(path);
                 let found = files.prepare(*folder)?;
                 let had_log = files.has_log();
                 to_file(&Opening { files, found, had_log, now, patience, at: &at }).await?
@@ -42,7 +42,7 @@ impl State {
         schema::bring_up_to_date(&mut connection, patience, &at).await?;
         if let Kind::Sqlite { path, .. } = &location.kind {
             settle_log(&mut connection, patience, &at).await?;
-            let marked = Files { database: path.clone() }.mark();
+            let marked = Files::at(path).mark();
             marked.map_err(|error| StateError::Write { at, source: Said(error.to_string()) })?;
         }
         let inner = Inner::new(location.clone(), Access::Write, connection);
@@ -58,7 +58,7 @@ impl State {
         let mut misses_the_latest = false;
         let mut connection = match &location.kind {
             Kind::Sqlite { path, .. } => {
-                let files = Files { database: path.clone() };
+                let files = Files::at(path);
                 if files.look()? == Found::New {
                     return Err(StateError::None { at });
                 }
@@ -93,7 +93,7 @@ impl State {
         let Kind::Sqlite { path, .. } = &location.kind else {
             return Err(StateError::None { at });
         };
-        let files = Files { database: path.clone() };
+        let files = Files::at(path);
         match files.look() {
             Err(StateError::Vanished { .. }) => {}
             Ok(_) => return Err(StateError::None { at }),

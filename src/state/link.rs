@@ -102,7 +102,8 @@ impl State {
         if guard.is_none() {
             // Only a server is connected to again: a file that went away is looked at by `open`.
             let Kind::Postgres(url) = &inner.location.kind else {
-                return Err(StateError::Distrusted { at: inner.at.clone() });
+                let source = Said("it was closed".to_owned());
+                return Err(StateError::Open { at: inner.at.clone(), source });
             };
             *guard = Some(super::connect::to_server(url, inner.patience, &inner.at).await?);
         }

@@ -69,6 +69,37 @@ async fn a_lock_file_that_is_removed_or_replaced_is_a_lost_lock() {
 
 // fault: T3
 #[tokio::test]
+async fn a_database_that_is_moved_away_is_a_lost_lock() {
+    let place = in_file();
+    let state = place.open().await;
+    let owned = state.own(&[main_account()], now()).await.unwrap();
+    let moved = place.file().with_file_name("moved.db");
+    fs::rename(place.file(), &moved).unwrap();
+    let error = owned.check().await.unwrap_err();
+    assert!(matches!(error, StateError::LockLost { .. }), "{error:?}");
+    fs::copy(&moved, place.file()).unwrap();
+    assert!(owned.check().await.is_err(), "a copy is another file");
+    fs::rename(&moved, place.file()).unwrap();
+    owned.check().await.unwrap();
+}
+
+// fault: T1
+#[tokio::test]
+async fn two_ways_to_one_database_lead_to_one_lock() {
+    let place = in_file();
+    let state = place.open().await;
+    let other = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(place.file(), other.path().join("state.db")).unwrap();
+    let through_a_link = State::open(&file_in(other.path()), now()).await.unwrap();
+    let owned = state.own(&[main_account()], now()).await.unwrap();
+    let error = through_a_link.own(&[main_account()], now()).await.unwrap_err();
+    assert!(matches!(error, StateError::Held { .. }), "{error:?}");
+    owned.release().await;
+    assert_eq!(fs::read_dir(other.path()).unwrap().count(), 1, "nothing beside the link");
+}
+
+// fault: T3
+#[tokio::test]
 async fn a_session_that_a_server_ends_is_a_lost_lock() {
     let Some(place) = on_server().await else { return };
     let state = place.open().await;

@@ -567,6 +567,10 @@ async fn what_is_written_is_there_for_the_next_process() {
         assert!(state.is_durable());
         assert!(state.record(&[], &[intent(run_at(now()), "A1", now())]).await.is_ok());
         state.close().await.unwrap();
+        if place.name == "sqlite" {
+            let closed = state.holds(None).await.unwrap_err();
+            assert!(matches!(closed, StateError::Open { .. }), "{closed:?}");
+        }
         let state = place.open().await;
         assert_eq!(state.open_intents(&main_account()).await.unwrap().len(), 1, "{}", place.name);
         // Also where it was only dropped.
