@@ -222,6 +222,22 @@ async fn a_connection_that_a_server_ends_is_made_again() {
     drop(ended);
     drop(work);
     assert_eq!(state.holds(None).await.unwrap().len(), 1);
+    // Cut while nobody used it: the next call finds out before it begins.
+    let pid = {
+        let mut work = state.read().await.unwrap();
+        let sql = "SELECT pg_backend_pid()::bigint";
+        work.row(sql, &[]).await.unwrap().unwrap().int(0).unwrap()
+    };
+    let other = place.open().await;
+    let mut work = other.read().await.unwrap();
+    let cut = "SELECT count(*) FROM pg_terminate_backend($1::int) AS ended WHERE ended";
+    let row = work.row(cut, &[crate::state::link::Value::Int(pid)]).await.unwrap().unwrap();
+    assert_eq!(row.int(0).unwrap(), 1);
+    drop(row);
+    drop(work);
+    state.inner.seem_idle();
+    state.hold(&hold("A2", now())).await.unwrap();
+    other.close().await.unwrap();
     place.remove().await;
 }
 
