@@ -277,7 +277,50 @@ fn what_was_recorded_when_a_process_is_killed_is_there_and_whole() {
     }
 }
 
+// fault: D8, K2
+#[test]
+fn a_process_that_is_killed_while_it_makes_a_state_leaves_one_that_opens() {
+    for kill_after in 1..8 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "--nocapture",
+                "state::tests::faults::makes_states_until_it_is_killed",
+            ])
+            .env(CHILD, folder.path())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+        let making = lines.filter(|line| line.as_ref().unwrap().starts_with("making"));
+        assert_eq!(making.take(kill_after).count(), kill_after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let location = file_in(&entry.unwrap().path());
+            let state = runtime.block_on(State::open(&location, now())).unwrap();
+            runtime.block_on(state.hold(&hold("A1", now()))).unwrap();
+        }
+    }
+}
+
 /// The child of the test above; by itself it has nothing to do.
+#[expect(clippy::print_stdout, reason = "its parent reads it")]
+#[tokio::test]
+async fn makes_states_until_it_is_killed() {
+    let Some(folder) = child_folder() else { return };
+    for n in 0..1_000 {
+        println!("\nmaking {n}");
+        let folder = folder.join(n.to_string());
+        fs::create_dir(&folder).unwrap();
+        State::open(&file_in(&folder), now()).await.unwrap();
+    }
+}
+
+/// The child of the test above it; by itself it has nothing to do.
 #[expect(clippy::print_stdout, reason = "its parent reads it")]
 #[tokio::test]
 async fn records_until_it_is_killed() {
