@@ -138,7 +138,7 @@ impl<'a> Session<'a> {
     /// When it cannot be relied on.
     pub(super) async fn state(&self) -> Result<State, StateError> {
         match self.location() {
-            Ok(location) => State::open(&location).await,
+            Ok(location) => State::open(&location, self.outside.clock.now()).await,
             Err(bad) => Err(StateError::NoPlace(bad)),
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
 
+use chrono::TimeDelta;
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, ConnectOptions, Connection, Executor, Row};
 use url::Url;
@@ -26,13 +27,14 @@ impl State {
     /// # Errors
     /// When it cannot be relied on: see [`StateError`]. Nothing is made anew in place of what is
     /// damaged or lost.
-    pub async fn open(location: &Location) -> Result<Self, StateError> {
+    pub async fn open(location: &Location, now: Timestamp) -> Result<Self, StateError> {
         let (at, patience) = (location.to_string(), location.patience());
         let mut connection = match &location.kind {
             Kind::Sqlite { path, folder } => {
-                let files = Files { database: path.clone() };
+                let files = Files::at(path);
                 let found = files.prepare(*folder)?;
-                to_file(&files, found, patience, &at).await?
+                let had_log = files.has_log();
+                to_file(&Opening { files, found, had_log, now, patience, at: &at }).await?
             }
             Kind::Postgres(url) => to_server(url, patience, &at).await?,
             Kind::Memory => to_memory(patience, &at).await?,
@@ -40,7 +42,7 @@ impl State {
         schema::bring_up_to_date(&mut connection, patience, &at).await?;
         if let Kind::Sqlite { path, .. } = &location.kind {
             settle_log(&mut connection, patience, &at).await?;
-            let marked = Files { database: path.clone() }.mark();
+            let marked = Files::at(path).mark();
             marked.map_err(|error| StateError::Write { at, source: Said(error.to_string()) })?;
         }
         let inner = Inner::new(location.clone(), Access::Write, connection);
@@ -56,7 +58,7 @@ impl State {
         let mut misses_the_latest = false;
         let mut connection = match &location.kind {
             Kind::Sqlite { path, .. } => {
-                let files = Files { database: path.clone() };
+                let files = Files::at(path);
                 if files.look()? == Found::New {
                     return Err(StateError::None { at });
                 }
@@ -91,7 +93,7 @@ impl State {
         let Kind::Sqlite { path, .. } = &location.kind else {
             return Err(StateError::None { at });
         };
-        let files = Files { database: path.clone() };
+        let files = Files::at(path);
         match files.look() {
             Err(StateError::Vanished { .. }) => {}
             Ok(_) => return Err(StateError::None { at }),
@@ -117,51 +119,103 @@ impl State {
     }
 }
 
-async fn to_file(
-    files: &Files,
+/// A file that is being opened.
+struct Opening<'a> {
+    files: Files,
     found: Found,
+    /// Whether the last process left it in the middle of things.
+    had_log: bool,
+    now: Timestamp,
     patience: Patience,
-    at: &str,
-) -> Result<AnyConnection, StateError> {
-    let mut connection = connect(&file_url(&files.database, "mode=rw"), patience, at).await?;
-    let complaint = |error: sqlx::Error| Trouble::of(&error).told(Doing::Open, at, &error);
-    if found == Found::New {
+    at: &'a str,
+}
+
+impl Opening<'_> {
+    fn complaint(&self, error: &sqlx::Error) -> StateError {
+        Trouble::of(error).told(Doing::Open, self.at, error)
+    }
+
+    async fn run(
+        &self,
+        connection: &mut AnyConnection,
+        sql: impl sqlx::SqlSafeStr,
+    ) -> Result<Option<String>, StateError> {
+        let row = connection.fetch_optional(sql.into_sql_str());
+        let row = self.patience.wait(row).await.map_err(|error| self.complaint(&error))?;
+        Ok(row.and_then(|row| row.try_get(0).ok()))
+    }
+}
+
+async fn to_file(opening: &Opening<'_>) -> Result<AnyConnection, StateError> {
+    let url = file_url(&opening.files.database, "mode=rw");
+    let mut connection = connect(&url, opening.patience, opening.at).await?;
+    if opening.found == Found::New {
         // Before the log is switched on: so the header of the file itself says whose it is.
         let sql = sqlx::AssertSqlSafe(format!("PRAGMA application_id = {APPLICATION_ID}"));
-        patience.wait(connection.execute(sql)).await.map_err(complaint)?;
+        opening.run(&mut connection, sql).await?;
     }
-    let mode = patience
-        .wait(connection.fetch_one("PRAGMA journal_mode = WAL"))
-        .await
-        .map_err(complaint)?;
-    if mode.try_get::<String, _>(0).map_err(complaint)? != "wal" {
+    let mode = opening.run(&mut connection, "PRAGMA journal_mode = WAL").await?;
+    if mode.as_deref() != Some("wal") {
         let source = Said("SQLite's log cannot be used here".to_owned());
-        return Err(StateError::Open { at: at.to_owned(), source });
+        return Err(StateError::Open { at: opening.at.to_owned(), source });
     }
-    let settings = "PRAGMA synchronous = FULL; PRAGMA busy_timeout = 5000;
-         PRAGMA journal_size_limit = 4194304";
-    patience.wait(connection.execute(settings)).await.map_err(complaint)?;
-    if found == Found::There {
-        check(&mut connection, patience, at).await?;
+    for setting in [
+        "PRAGMA synchronous = FULL",
+        "PRAGMA busy_timeout = 5000",
+        "PRAGMA journal_size_limit = 4194304",
+    ] {
+        opening.run(&mut connection, setting).await?;
+    }
+    if opening.found == Found::There {
+        check(opening, &mut connection).await?;
     }
     Ok(connection)
 }
 
+/// How large a file is looked through at every start: it takes some 30 ms.
+const ALWAYS_CHECKED: u64 = 32 * 1024 * 1024;
+
+/// How often a larger one is.
+const CHECKED_FOR: TimeDelta = TimeDelta::days(1);
+
 /// Has SQLite look for damage before anything is decided on what it says.
-async fn check(
-    connection: &mut AnyConnection,
-    patience: Patience,
-    at: &str,
-) -> Result<(), StateError> {
-    let complaint = |error: sqlx::Error| Trouble::of(&error).told(Doing::Open, at, &error);
-    let row =
-        patience.wait(connection.fetch_one("PRAGMA quick_check(1)")).await.map_err(complaint)?;
-    let found = row.try_get::<String, _>(0).map_err(complaint)?;
-    if found == "ok" {
+async fn check(opening: &Opening<'_>, connection: &mut AnyConnection) -> Result<(), StateError> {
+    let size = std::fs::metadata(&opening.files.database).map_or(u64::MAX, |found| found.len());
+    // Where there is no such row, or no such table yet, it never was checked.
+    let last = "SELECT value FROM batchsweep_meta WHERE name = 'checked_at'";
+    let last = opening.run(connection, last).await.ok().flatten();
+    let last = last.and_then(|ms| Timestamp::from_timestamp_millis(ms.parse().ok()?));
+    if !is_due(size, last.filter(|_| !opening.had_log), opening.now) {
         return Ok(());
     }
-    let found = crate::batch::escaped(found.lines().last().unwrap_or_default());
-    Err(StateError::Damaged { at: at.to_owned(), found })
+    let found = opening.run(connection, "PRAGMA quick_check(1)").await?.unwrap_or_default();
+    if found != "ok" {
+        let found = crate::batch::escaped(found.lines().last().unwrap_or_default());
+        return Err(StateError::Damaged { at: opening.at.to_owned(), found });
+    }
+    if size > ALWAYS_CHECKED {
+        note_check(opening, connection).await?;
+    }
+    Ok(())
+}
+
+/// Whether the file is to be looked through; `last` is when it was, if it was left in good order since.
+fn is_due(size: u64, last: Option<Timestamp>, now: Timestamp) -> bool {
+    let is_recent = last.is_some_and(|last| last <= now && now - last < CHECKED_FOR);
+    size <= ALWAYS_CHECKED || !is_recent
+}
+
+async fn note_check(
+    opening: &Opening<'_>,
+    connection: &mut AnyConnection,
+) -> Result<(), StateError> {
+    let note = sqlx::query::<sqlx::Any>(
+        "INSERT INTO batchsweep_meta (name, value) VALUES ('checked_at', $1)
+         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+    )
+    .bind(opening.now.timestamp_millis().to_string());
+    let noted = opening.patience.wait(connection.execute(note)).await;
+    noted.map(drop).map_err(|error| opening.complaint(&error))
 }
 
 /// Brings what is in the log into the file, as far as nobody reads it: so the tables are in the file
@@ -211,4 +265,33 @@ fn file_url(path: &Path, how: &str) -> String {
     };
     let path: String = path.to_string_lossy().bytes().map(encoded).collect();
     format!("sqlite://{path}?{how}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::batch::fixtures::at;
+
+    // fault: D11
+    #[test]
+    fn a_large_file_is_looked_through_once_a_day_and_after_a_crash() {
+        let (small, large) = (ALWAYS_CHECKED, ALWAYS_CHECKED + 1);
+        let now = at("2026-11-25T12:00:00Z");
+        let ago = |hours| Some(now - TimeDelta::hours(hours));
+        for (size, last, expected) in [
+            (small, ago(1), true),
+            (large, None, true),
+            (large, ago(23), false),
+            (large, ago(24), true),
+            (large, ago(-1), true), // the clock went back
+        ] {
+            assert_eq!(is_due(size, last, now), expected, "{size} {last:?}");
+        }
+    }
+
+    #[test]
+    fn every_character_of_a_path_arrives() {
+        let url = file_url(Path::new("/a b/ü?#%.db"), "mode=ro");
+        assert_eq!(url, "sqlite:///a%20b/%C3%BC%3F%23%25.db?mode=ro");
+    }
 }

@@ -72,6 +72,9 @@ pub enum StateError {
         /// The file system.
         kind: &'static str,
     },
+    /// The file is a mount by itself, its folder is not.
+    #[error("{} is mounted by itself: SQLite's log beside it would not be kept", .0.display())]
+    MountedAlone(PathBuf),
     /// The file is not a database of this program.
     #[error("{} is not a state of batchsweep", .0.display())]
     Foreign(PathBuf),
@@ -219,7 +222,9 @@ impl StateError {
     pub const fn class(&self) -> Class {
         match self {
             Self::Held { .. } | Self::LockLost { .. } => Class::Locked,
-            Self::NoPlace(_) | Self::NetworkFilesystem { .. } => Class::Configuration,
+            Self::NoPlace(_) | Self::NetworkFilesystem { .. } | Self::MountedAlone(_) => {
+                Class::Configuration
+            }
             Self::Vanished { .. } => Class::Vanished,
             Self::NoFolder(_)
             | Self::NotAFile(_)
@@ -278,6 +283,7 @@ impl StateError {
             Self::NetworkFilesystem { .. } => {
                 "put the state on a local disk, or use PostgreSQL: `url = \"postgres://…\"` in [state]"
             }
+            Self::MountedAlone(_) => "mount the folder that the file is in, not the file",
             Self::Foreign(_) => {
                 "`[state] url` must name a file of its own; move the other one away if it is in the way by mistake"
             }
@@ -348,7 +354,8 @@ mod tests {
             Some(StateError::ReadOnly { .. }) => {
                 StateError::NetworkFilesystem { path: path(), kind: "NFS" }
             }
-            Some(StateError::NetworkFilesystem { .. }) => StateError::Foreign(path()),
+            Some(StateError::NetworkFilesystem { .. }) => StateError::MountedAlone(path()),
+            Some(StateError::MountedAlone(_)) => StateError::Foreign(path()),
             Some(StateError::Foreign(_)) => {
                 StateError::Damaged { at: at(), found: "page 7 is never used".into() }
             }

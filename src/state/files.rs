@@ -36,6 +36,14 @@ pub(super) enum Found {
 }
 
 impl Files {
+    /// The files of a database by the path that it really has: two ways to one database must lead to
+    /// one lock.
+    pub(super) fn at(path: &Path) -> Self {
+        let by_folder = || Some(path.parent()?.canonicalize().ok()?.join(path.file_name()?));
+        let real = path.canonicalize().ok().or_else(by_folder);
+        Self { database: real.unwrap_or_else(|| path.to_owned()) }
+    }
+
     /// The file that tells that there was a database.
     pub(super) fn marker(&self) -> PathBuf {
         self.beside("-marker")
@@ -65,6 +73,7 @@ impl Files {
     pub(super) fn prepare(&self, folder: Folder) -> Result<Found, StateError> {
         self.prepare_folder(folder)?;
         self.refuse_network()?;
+        self.refuse_mounted_alone()?;
         writable(self.folder())?;
         let found = self.look()?;
         match found {
@@ -89,11 +98,20 @@ impl Files {
         })
     }
 
-    pub(super) fn refuse_network(&self) -> Result<(), StateError> {
+    fn refuse_network(&self) -> Result<(), StateError> {
         match network_name(self.folder()) {
             Some(kind) => Err(StateError::NetworkFilesystem { path: self.database.clone(), kind }),
             None => Ok(()),
         }
+    }
+
+    /// A file that is mounted by itself leaves its log behind in the container.
+    fn refuse_mounted_alone(&self) -> Result<(), StateError> {
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
+        if is_mount(&mounts, &self.database) {
+            return Err(StateError::MountedAlone(self.database.clone()));
+        }
+        Ok(())
     }
 
     /// What is there, told without SQLite.
@@ -233,6 +251,17 @@ fn writable(path: &Path) -> Result<(), StateError> {
     }
 }
 
+/// Whether a path is where something is mounted, by `/proc/self/mountinfo` (proc(5): the fifth field,
+/// with blanks and the like in octal).
+fn is_mount(mounts: &str, path: &Path) -> bool {
+    let escaped = |c: char| match c {
+        ' ' | '\t' | '\n' | '\\' => format!("\\{:03o}", u32::from(c)),
+        other => other.to_string(),
+    };
+    let path: String = path.to_string_lossy().chars().map(escaped).collect();
+    mounts.lines().any(|line| line.split(' ').nth(4) == Some(&path))
+}
+
 /// The name of the network file system that a folder is on, if it is on one.
 #[cfg(target_os = "linux")]
 fn network_name(folder: &Path) -> Option<&'static str> {
@@ -285,5 +314,18 @@ mod tests {
         }
         let folder = tempfile::tempdir().unwrap();
         assert_eq!(network_name(folder.path()), None);
+    }
+
+    // fault: D9
+    #[test]
+    fn a_file_that_is_mounted_by_itself_is_known() {
+        let mounts = "22 28 0:20 / /proc rw - proc proc rw\n\
+            31 28 8:1 /a /state/a\\040b.db rw,relatime shared:1 - ext4 /dev/sda1 rw\n";
+        assert!(is_mount(mounts, Path::new("/state/a b.db")));
+        assert!(is_mount(mounts, Path::new("/proc")));
+        assert!(!is_mount(mounts, Path::new("/state")));
+        assert!(!is_mount("", Path::new("/state")));
+        let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+        assert!(is_mount(&mounts, Path::new("/proc")), "{mounts}");
     }
 }

@@ -4,14 +4,16 @@
 //! Invariant: after a disk failed in a write, nothing is written by this process any more.
 
 use std::collections::BTreeSet;
-use std::sync::Mutex as StdMutex;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex as StdMutex, PoisonError};
+use std::time::Duration;
 
 use sqlx::any::{Any, AnyRow};
 use sqlx::query::Query;
-use sqlx::{AnyConnection, Database, Executor, Row as _};
+use sqlx::{AnyConnection, Connection, Database, Executor, Row as _};
 use sqlx_core::transaction::TransactionManager;
 use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::Instant;
 
 use super::State;
 use super::error::{Said, StateError};
@@ -29,6 +31,8 @@ pub(super) struct Inner {
     pub(super) access: Access,
     pub(super) misses_the_latest: bool,
     pub(super) connection: Mutex<Option<AnyConnection>>,
+    /// When it was last used, as far as is known.
+    used: StdMutex<Option<Instant>>,
     /// A disk failed in a write.
     distrusted: AtomicBool,
     patience: Patience,
@@ -45,6 +49,12 @@ pub(super) enum Access {
     Read,
 }
 
+/// Firewalls and poolers cut what is idle for minutes; asking costs a round trip.
+const IDLE: Duration = Duration::from_secs(10);
+
+/// How long a server may take to say that it is there.
+const LIFE_LIMIT: Duration = Duration::from_secs(5);
+
 impl Inner {
     pub(super) fn new(location: Location, access: Access, connection: AnyConnection) -> Self {
         Self {
@@ -52,6 +62,7 @@ impl Inner {
             access,
             misses_the_latest: false,
             connection: Mutex::new(Some(connection)),
+            used: StdMutex::default(),
             distrusted: AtomicBool::new(false),
             patience: location.patience(),
             location,
@@ -61,6 +72,22 @@ impl Inner {
 
     const fn is_server(&self) -> bool {
         matches!(self.location.kind, Kind::Postgres(_))
+    }
+
+    /// Whether the connection was idle for so long that somebody between may have cut it.
+    fn may_be_stale(&self) -> bool {
+        let used = *self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.is_none_or(|used| used.elapsed() > IDLE)
+    }
+
+    fn note_use(&self) {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    /// Makes the next use ask for life.
+    #[cfg(test)]
+    pub(super) fn seem_idle(&self) {
+        *self.used.lock().unwrap() = None;
     }
 
     /// The error for people; remembers what must not be forgotten.
@@ -99,10 +126,14 @@ impl State {
     async fn work(&self, doing: Doing) -> Result<Work<'_>, StateError> {
         let inner = &*self.inner;
         let mut guard = inner.connection.lock().await;
+        if inner.is_server() && inner.may_be_stale() {
+            ask_for_life(&mut guard, inner.patience).await;
+        }
         if guard.is_none() {
             // Only a server is connected to again: a file that went away is looked at by `open`.
             let Kind::Postgres(url) = &inner.location.kind else {
-                return Err(StateError::Distrusted { at: inner.at.clone() });
+                let source = Said("it was closed".to_owned());
+                return Err(StateError::Open { at: inner.at.clone(), source });
             };
             *guard = Some(super::connect::to_server(url, inner.patience, &inner.at).await?);
         }
@@ -200,8 +231,18 @@ impl Work<'_> {
     }
 }
 
+/// Lets a connection go that does not answer. Nothing was begun on it, so nothing is lost with it.
+async fn ask_for_life(connection: &mut Option<AnyConnection>, patience: Patience) {
+    if let Some(alive) = connection.as_mut()
+        && patience.at_most(LIFE_LIMIT).wait(alive.ping()).await.is_err()
+    {
+        *connection = None;
+    }
+}
+
 impl Drop for Work<'_> {
     fn drop(&mut self) {
+        self.inner.note_use();
         if !self.in_transaction {
             return;
         }

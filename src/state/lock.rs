@@ -8,7 +8,7 @@ use std::fmt;
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read, Write};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
@@ -34,7 +34,7 @@ use crate::clock::Timestamp;
 pub struct Ownership(Held);
 
 enum Held {
-    Files(Vec<LockedFile>),
+    Files(OwnedFiles),
     Session(Session),
     InProcess(OwnedInProcess),
 }
@@ -49,6 +49,13 @@ struct Session {
 struct OwnedInProcess {
     names: Vec<String>,
     inner: Arc<Inner>,
+}
+
+struct OwnedFiles {
+    locked: Vec<LockedFile>,
+    database: PathBuf,
+    /// Which file it was.
+    identity: (u64, u64),
 }
 
 struct LockedFile {
@@ -73,9 +80,8 @@ impl State {
     ) -> Result<Ownership, StateError> {
         let held = match &self.inner.location.kind {
             Kind::Sqlite { path, .. } => {
-                let files = Files { database: path.clone() };
-                let locked = names.iter().map(|name| lock_file(&files, name, now));
-                Held::Files(locked.collect::<Result<_, _>>()?)
+                let files = Files::at(path);
+                Held::Files(own_files(files, names, now)?)
             }
             Kind::Postgres(url) => self.own_by_session(url, names).await?,
             Kind::Memory => self.own_in_process(names)?,
@@ -107,6 +113,7 @@ impl State {
             let row = patience.wait(connection.fetch_one(asked)).await.map_err(told)?;
             if !row.try_get::<bool, _>(0).map_err(told)? {
                 let by = holder(&mut connection, patience, *key).await;
+                end(connection, patience).await;
                 return Err(StateError::Held { name: name.to_string(), by });
             }
         }
@@ -122,7 +129,7 @@ impl Ownership {
     /// [`StateError::LockLost`].
     pub async fn check(&self) -> Result<(), StateError> {
         match &self.0 {
-            Held::Files(files) => files.iter().try_for_each(LockedFile::check),
+            Held::Files(files) => files.check(),
             Held::InProcess(owned) => owned.check(),
             Held::Session(session) => session.check().await,
         }
@@ -131,9 +138,7 @@ impl Ownership {
     /// Gives the accounts up, and waits until a server knows it. Dropping does the same, later.
     pub async fn release(self) {
         if let Held::Session(session) = self.0 {
-            // Whatever goes wrong, the session ends, and with it the lock.
-            let closing = session.connection.into_inner().close();
-            let _ended = session.patience.at_most(CHECK_LIMIT).wait(closing).await;
+            end(session.connection.into_inner(), session.patience).await;
         }
     }
 }
@@ -170,6 +175,26 @@ impl Drop for OwnedInProcess {
     }
 }
 
+fn own_files(
+    files: Files,
+    names: &[AccountName],
+    now: Timestamp,
+) -> Result<OwnedFiles, StateError> {
+    let locked = names.iter().map(|name| lock_file(&files, name, now));
+    let locked = locked.collect::<Result<_, _>>()?;
+    let unreadable = |error: std::io::Error| StateError::Read {
+        at: files.database.display().to_string(),
+        source: Said(error.to_string()),
+    };
+    let identity = identity(&files.database).map_err(unreadable)?;
+    Ok(OwnedFiles { locked, database: files.database, identity })
+}
+
+/// Which file a path leads to.
+fn identity(path: &Path) -> std::io::Result<(u64, u64)> {
+    std::fs::metadata(path).map(|found| (found.dev(), found.ino()))
+}
+
 fn lock_file(files: &Files, name: &AccountName, now: Timestamp) -> Result<LockedFile, StateError> {
     let path = files.lock(name.as_str());
     let unusable = |error: std::io::Error| StateError::Write {
@@ -201,15 +226,27 @@ fn lock_file(files: &Files, name: &AccountName, now: Timestamp) -> Result<Locked
     Ok(LockedFile { name: name.clone(), path, file })
 }
 
+impl OwnedFiles {
+    fn check(&self) -> Result<(), StateError> {
+        self.locked.iter().try_for_each(LockedFile::check)?;
+        // What is written to a file that was moved away, the next start does not find.
+        if identity(&self.database).ok() == Some(self.identity) {
+            return Ok(());
+        }
+        let name = self.locked.first().map(|lock| lock.name.to_string()).unwrap_or_default();
+        Err(StateError::LockLost { name, why: "the state's file was moved or replaced".to_owned() })
+    }
+}
+
 impl LockedFile {
     /// A file that was removed or replaced locks nobody out any more.
     fn check(&self) -> Result<(), StateError> {
         let lost =
             |why: &str| StateError::LockLost { name: self.name.to_string(), why: why.to_owned() };
         let ours = self.file.metadata().map_err(|error| lost(&error.to_string()))?;
-        let there = std::fs::metadata(&self.path)
+        let there = identity(&self.path)
             .map_err(|_gone| lost("the lock file beside the state was removed"))?;
-        if (ours.dev(), ours.ino()) == (there.dev(), there.ino()) {
+        if (ours.dev(), ours.ino()) == there {
             Ok(())
         } else {
             Err(lost("the lock file beside the state was replaced"))
@@ -259,6 +296,15 @@ async fn holder(connection: &mut AnyConnection, patience: Patience, key: i64) ->
         || "another process".to_owned(),
         |by| crate::batch::escaped(by.strip_prefix("batchsweep ").unwrap_or(&by)),
     )
+}
+
+/// Ends a session. Its locks are free when this returns; whatever goes wrong, they are free soon after.
+async fn end(mut connection: AnyConnection, patience: Patience) {
+    let patience = patience.at_most(CHECK_LIMIT);
+    let unlocked = patience.wait(connection.execute("SELECT pg_advisory_unlock_all()")).await;
+    if unlocked.is_ok() {
+        let _ended = patience.wait(connection.close()).await;
+    }
 }
 
 impl Session {

@@ -1,11 +1,11 @@
 //! The tables: made, brought up to date, and compared with what this program knows.
 //!
-//! Each migration is one transaction, so one that was killed never happened and is run again.
+//! What is missing is run in one transaction, so a run that was killed never happened and is done again.
 //! Not here: SQLite's own settings (`connect`).
 
 use sqlx::any::Any;
 use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
-use sqlx::{AnyConnection, Executor, Row};
+use sqlx::{AnyConnection, Connection, Executor, Row};
 
 use super::error::{Said, StateError};
 use super::link::IntoSql;
@@ -45,12 +45,33 @@ pub(super) async fn bring_up_to_date(
         .collect();
     let mut migrator = Migrator::with_migrations(migrations);
     migrator.dangerous_set_table_name(TABLE);
-    // Its errors are of another kind, and a wait knows those of sqlx alone.
-    let run = async { Ok(migrator.run_direct(None, connection, false).await) };
-    let ran = patience.wait(run).await;
+    migrator.set_locking(false);
+    let ran = patience.wait(run(&migrator, connection)).await;
     ran.map_err(|error| Trouble::of(&error).told(Doing::Open, at, &error))?
         .map_err(|error| failed(at, &error))?;
     say_who_wrote(connection, patience, at).await
+}
+
+/// Runs what has not been run, in one transaction: of several that start at once, one does it and the
+/// others find it done.
+async fn run(
+    migrator: &Migrator,
+    connection: &mut AnyConnection,
+) -> Result<Result<(), MigrateError>, sqlx::Error> {
+    let is_file = connection.backend_name() == "SQLite";
+    // SQLite: the right to write is taken at once, where waiting for it is possible.
+    let begin = if is_file { "BEGIN IMMEDIATE" } else { "BEGIN" };
+    let mut transaction = connection.begin_with(begin).await?;
+    if !is_file {
+        // Given up by the commit; the migrator's own lock would be given up before it. The number is
+        // "btch", as in the header of a file.
+        transaction.execute("SELECT pg_advisory_xact_lock(1651794792)").await?;
+    }
+    if let Err(error) = migrator.run_direct(None, &mut *transaction, false).await {
+        return Ok(Err(error));
+    }
+    transaction.commit().await?;
+    Ok(Ok(()))
 }
 
 fn failed(at: &str, error: &MigrateError) -> StateError {

@@ -1,7 +1,9 @@
 //! The backends that the tests run on, and builders of what they store.
 
 use std::io::Write as _;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -30,7 +32,7 @@ pub(super) struct Place {
 
 impl Place {
     pub(super) async fn open(&self) -> State {
-        State::open(&self.location).await.unwrap()
+        State::open(&self.location, now()).await.unwrap()
     }
 
     /// The file, where the state is one.
@@ -101,6 +103,27 @@ pub(super) async fn durable() -> Vec<Place> {
 pub(super) fn left_out(what: &str, why: &str) {
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     writeln!(std::io::stderr(), "{name}: left out {what}: {why}").unwrap();
+}
+
+/// Root passes every check of modes; so a test of them, by its path, runs itself as nobody. False where
+/// the caller is not root and must do the work.
+pub(super) fn runs_as_nobody(test: &str) -> bool {
+    let is_root = std::fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0);
+    if !is_root {
+        return false;
+    }
+    let output = Command::new("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", test])
+        .output();
+    match output {
+        Ok(ran) if String::from_utf8_lossy(&ran.stdout).contains("running 1 test") => {
+            assert!(ran.status.success(), "{}", String::from_utf8_lossy(&ran.stdout));
+        }
+        Ok(_) | Err(_) => left_out(test, "it cannot be run as nobody"),
+    }
+    true
 }
 
 /// Every backend.

@@ -68,7 +68,7 @@ fn child_folder() -> Option<std::path::PathBuf> {
     std::env::var_os(CHILD).map(Into::into)
 }
 
-// fault: D10, K9
+// fault: D10
 #[test]
 fn a_disk_that_fails_in_a_write_is_not_trusted_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -86,7 +86,7 @@ fn a_disk_that_fails_in_a_write_is_not_trusted_again() {
     assert!(output.status.success() && told.contains("not trusted again"), "{told}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let state = State::open(&file_in(folder.path())).await.unwrap();
+        let state = State::open(&file_in(folder.path()), now()).await.unwrap();
         // Each call counts as a whole or not at all.
         let rows = journal(&state).await.len();
         assert!(rows > 0 && rows.is_multiple_of(500), "{rows}");
@@ -97,7 +97,7 @@ fn a_disk_that_fails_in_a_write_is_not_trusted_again() {
 #[tokio::test]
 async fn writes_until_the_disk_fails() {
     let Some(folder) = child_folder() else { return };
-    let state = State::open(&file_in(&folder)).await.unwrap();
+    let state = State::open(&file_in(&folder), now()).await.unwrap();
     for n in 0..1_000 {
         let Err(error) = state.record(&[], &many(n * 500)).await else { continue };
         assert!(matches!(error, StateError::Write { .. }), "{error:?}");
@@ -107,6 +107,38 @@ async fn writes_until_the_disk_fails() {
         return;
     }
     panic!("the limit was never reached");
+}
+
+// fault: K9
+#[test]
+fn a_process_without_file_descriptors_gets_no_state() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = Command::new("sh")
+        .args(["-c", "ulimit -n 64; exec \"$0\" --exact --nocapture \"$1\""])
+        .arg(std::env::current_exe().unwrap())
+        .arg("state::tests::faults::opens_without_file_descriptors")
+        .env(CHILD, folder.path())
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && told.contains("refused"), "{told}");
+}
+
+/// The child of the test above; by itself it has nothing to do.
+#[tokio::test]
+async fn opens_without_file_descriptors() {
+    let Some(folder) = child_folder() else { return };
+    let state = State::open(&file_in(&folder), now()).await.unwrap();
+    state.close().await.unwrap();
+    let mut hoard = Vec::new();
+    while let Ok(file) = fs::File::open("/dev/null") {
+        hoard.push(file);
+    }
+    let error = State::open(&file_in(&folder), now()).await.unwrap_err();
+    assert_eq!(error.class(), crate::state::Class::Unusable, "{error:?}");
+    hoard.clear();
+    State::open(&file_in(&folder), now()).await.unwrap();
+    writeln!(std::io::stderr(), "refused: {error:?}").unwrap();
 }
 
 // fault: D5
@@ -125,18 +157,18 @@ async fn damage_is_found_when_the_state_is_opened() {
         file.seek(SeekFrom::Start(page as u64 * 4_096)).unwrap();
         file.write_all(&[0x5a; 4_096]).unwrap();
         drop(file);
-        let error = State::open(&place.location).await.err();
+        let error = State::open(&place.location, now()).await.err();
         assert!(matches!(error, Some(StateError::Damaged { .. })), "page {page}: {error:?}");
         found += 1;
     }
     assert!(found > 20, "{found}");
     for length in [100, 4_096, whole.len() / 2, whole.len() - 4_096, whole.len() - 1] {
         fs::write(place.file(), &whole[..length]).unwrap();
-        let error = State::open(&place.location).await.err();
+        let error = State::open(&place.location, now()).await.err();
         assert!(matches!(error, Some(StateError::Damaged { .. })), "{length}: {error:?}");
     }
     fs::write(place.file(), &whole).unwrap();
-    assert!(State::open(&place.location).await.is_ok());
+    assert!(State::open(&place.location, now()).await.is_ok());
 }
 
 // fault: D5
@@ -190,10 +222,26 @@ async fn a_connection_that_a_server_ends_is_made_again() {
     drop(ended);
     drop(work);
     assert_eq!(state.holds(None).await.unwrap().len(), 1);
+    // Cut while nobody used it: the next call finds out before it begins.
+    let pid = {
+        let mut work = state.read().await.unwrap();
+        let sql = "SELECT pg_backend_pid()::bigint";
+        work.row(sql, &[]).await.unwrap().unwrap().int(0).unwrap()
+    };
+    let other = place.open().await;
+    let mut work = other.read().await.unwrap();
+    let cut = "SELECT count(*) FROM pg_terminate_backend($1::int) AS ended WHERE ended";
+    let row = work.row(cut, &[crate::state::link::Value::Int(pid)]).await.unwrap().unwrap();
+    assert_eq!(row.int(0).unwrap(), 1);
+    drop(row);
+    drop(work);
+    state.inner.seem_idle();
+    state.hold(&hold("A2", now())).await.unwrap();
+    other.close().await.unwrap();
     place.remove().await;
 }
 
-// fault: K1, K2
+// fault: K2
 #[test]
 fn what_was_recorded_when_a_process_is_killed_is_there_and_whole() {
     for kill_after in [1, 7, 40] {
@@ -220,7 +268,7 @@ fn what_was_recorded_when_a_process_is_killed_is_there_and_whole() {
         assert_eq!(told, kill_after, "the child ended by itself");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let state = State::open(&file_in(folder.path())).await.unwrap();
+            let state = State::open(&file_in(folder.path()), now()).await.unwrap();
             let rows = journal(&state).await;
             let open = rows.iter().filter(|(_, outcome)| outcome.is_none()).count();
             assert!(rows.len() >= told, "{} rows, {told} told", rows.len());
@@ -229,12 +277,55 @@ fn what_was_recorded_when_a_process_is_killed_is_there_and_whole() {
     }
 }
 
+// fault: D8, K2
+#[test]
+fn a_process_that_is_killed_while_it_makes_a_state_leaves_one_that_opens() {
+    for kill_after in 1..8 {
+        let folder = tempfile::tempdir().unwrap();
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "--nocapture",
+                "state::tests::faults::makes_states_until_it_is_killed",
+            ])
+            .env(CHILD, folder.path())
+            .stdout(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
+        let making = lines.filter(|line| line.as_ref().unwrap().starts_with("making"));
+        assert_eq!(making.take(kill_after).count(), kill_after);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for entry in fs::read_dir(folder.path()).unwrap() {
+            let location = file_in(&entry.unwrap().path());
+            let state = runtime.block_on(State::open(&location, now())).unwrap();
+            runtime.block_on(state.hold(&hold("A1", now()))).unwrap();
+        }
+    }
+}
+
 /// The child of the test above; by itself it has nothing to do.
+#[expect(clippy::print_stdout, reason = "its parent reads it")]
+#[tokio::test]
+async fn makes_states_until_it_is_killed() {
+    let Some(folder) = child_folder() else { return };
+    for n in 0..1_000 {
+        println!("\nmaking {n}");
+        let folder = folder.join(n.to_string());
+        fs::create_dir(&folder).unwrap();
+        State::open(&file_in(&folder), now()).await.unwrap();
+    }
+}
+
+/// The child of the test above it; by itself it has nothing to do.
 #[expect(clippy::print_stdout, reason = "its parent reads it")]
 #[tokio::test]
 async fn records_until_it_is_killed() {
     let Some(folder) = child_folder() else { return };
-    let state = State::open(&file_in(&folder)).await.unwrap();
+    let state = State::open(&file_in(&folder), now()).await.unwrap();
     let run = run_at(now());
     for n in 0_i32..100_000 {
         let before = (n > 0).then(|| settled(run, &format!("A{}", n - 1), "deleted", now()));

@@ -69,6 +69,37 @@ async fn a_lock_file_that_is_removed_or_replaced_is_a_lost_lock() {
 
 // fault: T3
 #[tokio::test]
+async fn a_database_that_is_moved_away_is_a_lost_lock() {
+    let place = in_file();
+    let state = place.open().await;
+    let owned = state.own(&[main_account()], now()).await.unwrap();
+    let moved = place.file().with_file_name("moved.db");
+    fs::rename(place.file(), &moved).unwrap();
+    let error = owned.check().await.unwrap_err();
+    assert!(matches!(error, StateError::LockLost { .. }), "{error:?}");
+    fs::copy(&moved, place.file()).unwrap();
+    assert!(owned.check().await.is_err(), "a copy is another file");
+    fs::rename(&moved, place.file()).unwrap();
+    owned.check().await.unwrap();
+}
+
+// fault: T1
+#[tokio::test]
+async fn two_ways_to_one_database_lead_to_one_lock() {
+    let place = in_file();
+    let state = place.open().await;
+    let other = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(place.file(), other.path().join("state.db")).unwrap();
+    let through_a_link = State::open(&file_in(other.path()), now()).await.unwrap();
+    let owned = state.own(&[main_account()], now()).await.unwrap();
+    let error = through_a_link.own(&[main_account()], now()).await.unwrap_err();
+    assert!(matches!(error, StateError::Held { .. }), "{error:?}");
+    owned.release().await;
+    assert_eq!(fs::read_dir(other.path()).unwrap().count(), 1, "nothing beside the link");
+}
+
+// fault: T3
+#[tokio::test]
 async fn a_session_that_a_server_ends_is_a_lost_lock() {
     let Some(place) = on_server().await else { return };
     let state = place.open().await;
@@ -99,7 +130,7 @@ async fn a_session_that_a_server_ends_is_a_lost_lock() {
 /// What the child of a test is told by: its folder.
 const CHILD: &str = "BATCHSWEEP_TEST_OWNER";
 
-// fault: T1, K6
+// fault: T1, D7
 #[tokio::test]
 async fn another_process_is_named_and_its_end_frees_the_account() {
     let folder = tempfile::tempdir().unwrap();
@@ -113,7 +144,7 @@ async fn another_process_is_named_and_its_end_frees_the_account() {
         .unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("owned")));
-    let state = State::open(&file_in(folder.path())).await.unwrap();
+    let state = State::open(&file_in(folder.path()), now()).await.unwrap();
     let error = state.own(&[main_account()], now()).await.unwrap_err();
     let StateError::Held { by, .. } = &error else { panic!("{error:?}") };
     assert!(by.starts_with(&format!("pid {} on ", child.id())), "{by}");
@@ -128,7 +159,7 @@ async fn another_process_is_named_and_its_end_frees_the_account() {
 #[tokio::test]
 async fn owns_until_it_is_killed() {
     let Some(folder) = std::env::var_os(CHILD) else { return };
-    let state = State::open(&file_in(folder.as_ref())).await.unwrap();
+    let state = State::open(&file_in(folder.as_ref()), now()).await.unwrap();
     let owned = state.own(&[main_account()], now()).await.unwrap();
     println!("\nowned");
     std::io::stdin().read_line(&mut String::new()).unwrap();

@@ -6,11 +6,11 @@ use std::path::Path;
 
 use sqlx::{AnyConnection, Connection, Executor};
 
-use super::backends::{durable, file_in, hold, in_file, left_out, location, now};
+use super::backends::{durable, file_in, hold, in_file, location, now, runs_as_nobody};
 use crate::state::{Class, Gone, Location, State, StateError};
 
 async fn refused(location: &Location) -> StateError {
-    State::open(location).await.unwrap_err()
+    State::open(location, now()).await.unwrap_err()
 }
 
 fn mode(path: &Path) -> u32 {
@@ -23,14 +23,14 @@ async fn the_file_and_its_folder_are_for_their_owner_alone() {
     let folder = home.path().join("a/b c/ü%20?#");
     let variable = |name: &str| (name == "STATE_DIRECTORY").then(|| folder.clone().into());
     let location = Location::parse("sqlite:", variable).unwrap();
-    let state = State::open(&location).await.unwrap();
+    let state = State::open(&location, now()).await.unwrap();
     state.hold(&hold("A1", now())).await.unwrap();
     assert_eq!(mode(&folder), 0o700);
     for file in ["state.db", "state.db-wal", "state.db-shm", "state.db-marker"] {
         assert_eq!(mode(&folder.join(file)), 0o600, "{file}");
     }
     state.close().await.unwrap();
-    assert!(State::open(&location).await.is_ok(), "again");
+    assert!(State::open(&location, now()).await.is_ok(), "again");
 }
 
 #[tokio::test]
@@ -63,10 +63,7 @@ async fn a_missing_folder_and_a_folder_in_the_files_place_are_told_apart() {
 // fault: D3
 #[tokio::test]
 async fn a_file_that_cannot_be_written_says_why() {
-    if is_root() {
-        // Root may write everywhere; the kernel's own file system refuses it all the same.
-        let error = refused(&location("sqlite:/proc/self/state.db")).await;
-        assert!(matches!(error, StateError::ReadOnly { .. }), "{error:?}");
+    if runs_as_nobody("state::tests::opening::a_file_that_cannot_be_written_says_why") {
         return;
     }
     let home = tempfile::tempdir().unwrap();
@@ -76,11 +73,6 @@ async fn a_file_that_cannot_be_written_says_why() {
     assert_eq!(path, home.path());
     assert!(why.contains("may not write"), "{why}");
     assert_eq!(error.class(), Class::Unusable);
-}
-
-/// Root passes every check of modes.
-fn is_root() -> bool {
-    fs::metadata("/proc/self").is_ok_and(|me| me.uid() == 0)
 }
 
 // fault: D5
@@ -234,6 +226,9 @@ async fn there_is_nothing_to_read_before_the_first_run() {
 // fault: D4
 #[tokio::test]
 async fn a_copy_that_cannot_be_written_is_read_as_it_is() {
+    if runs_as_nobody("state::tests::opening::a_copy_that_cannot_be_written_is_read_as_it_is") {
+        return;
+    }
     let place = in_file();
     let state = place.open().await;
     state.hold(&hold("A1", now())).await.unwrap();
@@ -242,18 +237,12 @@ async fn a_copy_that_cannot_be_written_is_read_as_it_is() {
     assert!(!live.misses_the_latest());
     live.close().await.unwrap();
     state.close().await.unwrap();
-    let immutable = format!("sqlite://{}?mode=ro&immutable=1", place.file().display());
-    let mut connection = AnyConnection::connect(&immutable).await.unwrap();
-    connection.fetch_one("SELECT count(*) FROM batchsweep_holds").await.unwrap();
-    connection.close().await.unwrap();
-    if is_root() {
-        left_out("a copy that cannot be written", "root may write into every folder");
-        return;
-    }
     let folder = place.file().parent().unwrap().to_owned();
     fs::set_permissions(&folder, Permissions::from_mode(0o500)).unwrap();
     let copy = State::open_read_only(&place.location).await.unwrap();
     assert_eq!(copy.holds(None).await.unwrap().len(), 1);
+    let refused = State::open(&place.location, now()).await.unwrap_err();
+    assert!(matches!(refused, StateError::ReadOnly { .. }), "{refused:?}");
     fs::set_permissions(&folder, Permissions::from_mode(0o700)).unwrap();
 }
 
@@ -269,4 +258,23 @@ async fn a_server_that_does_not_answer_is_named_without_its_password() {
     assert!(!format!("{error:?} {source}").contains("CANARY"));
     let odd = refused(&location("postgres://ops@127.0.0.1/ops?sslmode=CANARY")).await;
     assert!(!format!("{odd:?}").contains("CANARY"), "{odd:?}");
+}
+
+// fault: T1
+#[tokio::test]
+async fn many_that_open_a_new_state_at_once_all_get_it() {
+    for place in durable().await {
+        let opened =
+            futures_util::future::join_all((0..8).map(|_| State::open(&place.location, now())))
+                .await;
+        let states: Vec<_> = opened.into_iter().map(Result::unwrap).collect();
+        for (number, state) in states.iter().enumerate() {
+            state.hold(&hold(&format!("A{number}"), now())).await.unwrap();
+        }
+        assert_eq!(states[0].holds(None).await.unwrap().len(), 8, "{}", place.name);
+        for state in states {
+            state.close().await.unwrap();
+        }
+        place.remove().await;
+    }
 }

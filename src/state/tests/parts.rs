@@ -567,6 +567,10 @@ async fn what_is_written_is_there_for_the_next_process() {
         assert!(state.is_durable());
         assert!(state.record(&[], &[intent(run_at(now()), "A1", now())]).await.is_ok());
         state.close().await.unwrap();
+        if place.name == "sqlite" {
+            let closed = state.holds(None).await.unwrap_err();
+            assert!(matches!(closed, StateError::Open { .. }), "{closed:?}");
+        }
         let state = place.open().await;
         assert_eq!(state.open_intents(&main_account()).await.unwrap().len(), 1, "{}", place.name);
         // Also where it was only dropped.
@@ -584,11 +588,11 @@ async fn what_is_written_is_there_for_the_next_process() {
 #[tokio::test]
 async fn memory_outlives_nothing() {
     let place = crate::state::Location::parse("memory:", |_| None).unwrap();
-    let state = State::open(&place).await.unwrap();
+    let state = State::open(&place, now()).await.unwrap();
     assert!(!state.is_durable());
     state.hold(&hold("A1", now() + hours(1))).await.unwrap();
     assert_eq!(state.clone().holds(None).await.unwrap().len(), 1, "a clone is the same state");
-    let other = State::open(&place).await.unwrap();
+    let other = State::open(&place, now()).await.unwrap();
     assert_eq!(other.holds(None).await.unwrap(), []);
     let refused = State::open_read_only(&place).await;
     assert!(matches!(refused, Err(StateError::None { .. })));
@@ -599,7 +603,7 @@ async fn paused_time_stands_still_while_the_database_works() {
     let mut places = Vec::new();
     for place in all().await {
         let location = place.location.clone().holding_paused_time();
-        let state = State::open(&location).await.unwrap();
+        let state = State::open(&location, now()).await.unwrap();
         let began = tokio::time::Instant::now();
         let timer = tokio::time::sleep(Duration::from_hours(1));
         tokio::pin!(timer);
@@ -620,4 +624,17 @@ async fn paused_time_stands_still_while_the_database_works() {
     for place in places {
         place.remove().await;
     }
+}
+
+/// Does not compile where a call cannot be made from a task of its own.
+#[expect(dead_code, reason = "it is compiled, not called")]
+fn calls_can_be_made_from_any_task(state: &State, account: &crate::batch::AccountName) {
+    fn is_send(_: impl Send) {}
+    is_send(State::open(&crate::state::Location::parse("memory:", |_| None).unwrap(), now()));
+    is_send(state.record(&[], &[]));
+    is_send(state.store_inventory(&listing("h", &[], now()), [""]));
+    is_send(state.update_marks(account, now(), &BTreeMap::new()));
+    is_send(state.prune(now(), Duration::ZERO));
+    is_send(state.own(&[], now()));
+    is_send(state.close());
 }
