@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 
 use super::State;
 use super::error::StateError;
-use super::link::{Row, Value, Work};
+use super::link::{Row, Value};
 use crate::batch::{AccountName, BatchId, RuleName, RunId};
 use crate::clock::Timestamp;
 
@@ -94,32 +94,68 @@ macro_rules! select_journal {
 }
 
 impl State {
-    /// Writes what became of earlier intents, and new intents, together: when this returns, all of it
-    /// is on the disk; when it fails, none of it counts. An intent for a batch that is held when it is
-    /// written is left out and told.
+    /// Writes what became of earlier intents, and new intents, together, in one statement: when this
+    /// returns, all of it is on the disk. An intent for a batch that is held when it is written is left
+    /// out and told.
     ///
     /// # Errors
-    /// When an intent comes twice, an outcome has no intent or comes twice, or it cannot be written.
+    /// When an intent comes twice, an outcome has no intent or comes twice (the others then count), or
+    /// it cannot be written (then nothing counts).
     pub async fn record(
         &self,
         outcomes: &[Settled],
         intents: &[Entry],
     ) -> Result<Recorded, StateError> {
         let mut recorded = Recorded::default();
-        if outcomes.is_empty() && intents.is_empty() {
-            return Ok(recorded);
-        }
-        let mut work = self.write().await?;
-        for settled in outcomes {
-            settle(&mut work, settled).await?;
-        }
-        for entry in intents {
-            if !intend(&mut work, entry).await? {
-                recorded.held.insert(entry.batch.clone());
+        let lines: Vec<_> =
+            outcomes.iter().map(Line::Outcome).chain(intents.iter().map(Line::Intent)).collect();
+        for lines in lines.chunks(MOST_LINES) {
+            let written = self.write_lines(lines).await?;
+            for line in lines.iter().filter(|line| !written.contains(line.batch().as_str())) {
+                recorded.held.insert(self.why_not(line).await?);
             }
         }
-        work.commit().await?;
         Ok(recorded)
+    }
+
+    /// Writes lines; the batches of those that were written.
+    async fn write_lines(&self, lines: &[Line<'_>]) -> Result<BTreeSet<String>, StateError> {
+        let runs: Vec<_> = lines.iter().map(|line| line.run_id().to_string()).collect();
+        let values: Vec<_> =
+            lines.iter().zip(&runs).flat_map(|(line, run)| line.values(run)).collect();
+        let mut work = self.write_at_once().await?;
+        let rows = work.rows_of(write_lines(lines.len()), &values).await?;
+        rows.iter().map(|row| row.text(0)).collect()
+    }
+
+    /// Why a line was not written: the batch, where somebody holds it; else an error.
+    async fn why_not(&self, line: &Line<'_>) -> Result<BatchId, StateError> {
+        let mut work = self.read().await?;
+        let (run_id, batch) = (line.run_id(), line.batch().clone());
+        match line {
+            Line::Outcome(_) => {
+                let key = [Value::Text(&run_id.to_string()), Value::Text(batch.as_str())];
+                let intent = "SELECT 1 FROM batchsweep_journal WHERE run_id = $1 AND batch = $2";
+                Err(if work.row(intent, &key).await?.is_some() {
+                    StateError::SettledTwice { run_id, batch }
+                } else {
+                    StateError::NeverIntended { run_id, batch }
+                })
+            }
+            Line::Intent(entry) => {
+                let hold = "SELECT 1 FROM batchsweep_holds
+                            WHERE account = $1 AND batch = $2 AND until > $3";
+                let key = [
+                    Value::Text(entry.account.as_str()),
+                    Value::Text(batch.as_str()),
+                    entry.intended_at.into(),
+                ];
+                if work.row(hold, &key).await?.is_some() {
+                    return Ok(batch);
+                }
+                Err(StateError::IntendedTwice { run_id, batch })
+            }
+        }
     }
 
     /// Corrects the record of a run: these batches were said to be deleted, and a complete listing
@@ -207,75 +243,91 @@ impl State {
     }
 }
 
-async fn settle(work: &mut Work<'_>, settled: &Settled) -> Result<(), StateError> {
-    let Settled { run_id, batch, outcome } = settled;
-    let run = run_id.to_string();
-    let changed = work
-        .run(
-            "UPDATE batchsweep_journal SET outcome = $3, detail = $4, attempts = $5, settled_at = $6
-             WHERE run_id = $1 AND batch = $2 AND outcome IS NULL",
-            &[
-                Value::Text(&run),
-                Value::Text(batch.as_str()),
-                Value::Text(&outcome.outcome),
-                Value::MaybeText(outcome.detail.as_deref()),
-                Value::Int(outcome.attempts.into()),
-                outcome.at.into(),
-            ],
-        )
-        .await?;
-    if changed > 0 {
-        return Ok(());
-    }
-    let (run_id, batch) = (*run_id, batch.clone());
-    let intent = work
-        .row(
-            "SELECT 1 FROM batchsweep_journal WHERE run_id = $1 AND batch = $2",
-            &[Value::Text(&run), Value::Text(batch.as_str())],
-        )
-        .await?;
-    Err(if intent.is_some() {
-        StateError::SettledTwice { run_id, batch }
-    } else {
-        StateError::NeverIntended { run_id, batch }
-    })
+/// Lines that one statement writes at most.
+const MOST_LINES: usize = 100;
+
+/// One line to be written.
+#[derive(Debug, Clone, Copy)]
+enum Line<'l> {
+    Outcome(&'l Settled),
+    Intent(&'l Entry),
 }
 
-/// Writes an intent; false where somebody holds the batch.
-async fn intend(work: &mut Work<'_>, entry: &Entry) -> Result<bool, StateError> {
-    let run = entry.run_id.to_string();
-    let values = [
-        Value::Text(&run),
-        Value::Text(entry.account.as_str()),
-        Value::Text(entry.batch.as_str()),
-        Value::Text(&entry.name),
-        Value::Text(entry.rule.as_str()),
-        entry.intended_at.into(),
-    ];
-    let [_, account, batch, .., at] = values;
-    // One statement asks for the hold and writes, so that no hold can come in between.
-    let written = work
-        .run(
-            "INSERT INTO batchsweep_journal (run_id, account, batch, name, rule, intended_at)
-             SELECT $1, $2, $3, $4, $5, $6 WHERE NOT EXISTS (
-                 SELECT 1 FROM batchsweep_holds WHERE account = $2 AND batch = $3 AND until > $6)
-             ON CONFLICT (run_id, batch) DO NOTHING",
-            &values,
-        )
-        .await?;
-    if written > 0 {
-        return Ok(true);
+impl<'l> Line<'l> {
+    const fn run_id(&self) -> RunId {
+        match self {
+            Self::Outcome(settled) => settled.run_id,
+            Self::Intent(entry) => entry.run_id,
+        }
     }
-    let hold = work
-        .row(
-            "SELECT 1 FROM batchsweep_holds WHERE account = $1 AND batch = $2 AND until > $3",
-            &[account, batch, at],
-        )
-        .await?;
-    if hold.is_some() {
-        return Ok(false);
+
+    const fn batch(&self) -> &'l BatchId {
+        match self {
+            Self::Outcome(settled) => &settled.batch,
+            Self::Intent(entry) => &entry.batch,
+        }
     }
-    Err(StateError::IntendedTwice { run_id: entry.run_id, batch: entry.batch.clone() })
+
+    /// The line's values, in the statement's order. An outcome brings no intent: its row has one.
+    fn values(&self, run: &'l str) -> [Value<'l>; 10] {
+        let (run, batch) = (Value::Text(run), Value::Text(self.batch().as_str()));
+        let (none, no_number) = (Value::MaybeText(None), Value::MaybeInt(None));
+        match self {
+            Self::Outcome(Settled { outcome, .. }) => [
+                run,
+                batch,
+                Value::Text(""),
+                Value::Text(""),
+                Value::Text(""),
+                Value::Int(0),
+                Value::MaybeText(Some(&outcome.outcome)),
+                Value::MaybeText(outcome.detail.as_deref()),
+                Value::MaybeInt(Some(outcome.attempts.into())),
+                Value::MaybeInt(Some(outcome.at.timestamp_millis())),
+            ],
+            Self::Intent(entry) => [
+                run,
+                batch,
+                Value::Text(entry.account.as_str()),
+                Value::Text(&entry.name),
+                Value::Text(entry.rule.as_str()),
+                entry.intended_at.into(),
+                none,
+                none,
+                no_number,
+                no_number,
+            ],
+        }
+    }
+}
+
+/// The statement that writes so many lines, and gives the batches of those that it wrote. It asks for
+/// holds and writes at once, so that no hold can come in between.
+fn write_lines(count: usize) -> String {
+    const TYPES: [&str; 10] =
+        ["TEXT", "TEXT", "TEXT", "TEXT", "TEXT", "BIGINT", "TEXT", "TEXT", "BIGINT", "BIGINT"];
+    let line = |line: usize| {
+        let values = TYPES.iter().enumerate();
+        let values = values.map(|(at, kind)| format!("CAST(${} AS {kind})", line * 10 + at + 1));
+        format!("({})", values.collect::<Vec<_>>().join(", "))
+    };
+    let lines = (0..count).map(line).collect::<Vec<_>>().join(", ");
+    format!(
+        "INSERT INTO batchsweep_journal (run_id, batch, account, name, rule, intended_at, outcome, detail,
+             attempts, settled_at)
+         SELECT column1, column2, column3, column4, column5, column6, column7, column8, column9, column10
+         FROM (VALUES {lines}) AS line
+         WHERE (column7 IS NULL AND NOT EXISTS (
+                 SELECT 1 FROM batchsweep_holds AS held
+                 WHERE held.account = column3 AND held.batch = column2 AND held.until > column6))
+             OR (column7 IS NOT NULL AND EXISTS (
+                 SELECT 1 FROM batchsweep_journal AS intent
+                 WHERE intent.run_id = column1 AND intent.batch = column2 AND intent.outcome IS NULL))
+         ON CONFLICT (run_id, batch) DO UPDATE SET outcome = excluded.outcome,
+             detail = excluded.detail, attempts = excluded.attempts, settled_at = excluded.settled_at
+         WHERE batchsweep_journal.outcome IS NULL AND excluded.outcome IS NOT NULL
+         RETURNING batch"
+    )
 }
 
 fn entry(row: &Row<'_>) -> Result<Entry, StateError> {

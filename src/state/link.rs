@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use sqlx::any::{Any, AnyRow};
 use sqlx::query::Query;
-use sqlx::{AnyConnection, Connection, Database, Executor, Row as _};
+use sqlx::{AnyConnection, AssertSqlSafe, Connection, Database, Executor, Row as _};
 use sqlx_core::transaction::TransactionManager;
 use tokio::sync::{Mutex, MutexGuard};
 use tokio::time::Instant;
@@ -112,15 +112,26 @@ impl State {
 
     /// A transaction. What it does counts from its `commit`; without one it never happened.
     pub(super) async fn write(&self) -> Result<Work<'_>, StateError> {
+        self.may_write()?;
+        let mut work = self.work(Doing::Write).await?;
+        work.begin().await?;
+        Ok(work)
+    }
+
+    /// The connection, for one statement that writes: it counts when it returns.
+    pub(super) async fn write_at_once(&self) -> Result<Work<'_>, StateError> {
+        self.may_write()?;
+        self.work(Doing::Write).await
+    }
+
+    fn may_write(&self) -> Result<(), StateError> {
         if self.inner.access == Access::Read {
             return Err(StateError::OpenForReading { at: self.inner.at.clone() });
         }
         if self.inner.distrusted.load(Ordering::Relaxed) {
             return Err(StateError::Distrusted { at: self.inner.at.clone() });
         }
-        let mut work = self.work(Doing::Write).await?;
-        work.begin().await?;
-        Ok(work)
+        Ok(())
     }
 
     async fn work(&self, doing: Doing) -> Result<Work<'_>, StateError> {
@@ -200,6 +211,20 @@ impl Work<'_> {
         Ok(rows.into_iter().map(|row| Row { inner, row }).collect())
     }
 
+    /// All rows of a statement that was put together here, of parts of this program alone.
+    pub(super) async fn rows_of(
+        &mut self,
+        sql: String,
+        values: &[Value<'_>],
+    ) -> Result<Vec<Row<'_>>, StateError> {
+        let inner = self.inner;
+        let connection = self.connection()?;
+        let query = bound(sqlx::query(AssertSqlSafe(sql)), values);
+        let rows = inner.patience.wait(connection.fetch_all(query)).await;
+        let rows = self.checked(rows)?;
+        Ok(rows.into_iter().map(|row| Row { inner, row }).collect())
+    }
+
     /// The one row of a question, if there is one.
     pub(super) async fn row(
         &mut self,
@@ -272,7 +297,14 @@ impl From<Timestamp> for Value<'_> {
 }
 
 fn query(sql: &'static str, values: &[Value<'_>]) -> Query<'static, Any, sqlx::any::AnyArguments> {
-    values.iter().fold(sqlx::query(sql), |query, value| match *value {
+    bound(sqlx::query(sql), values)
+}
+
+fn bound(
+    query: Query<'static, Any, sqlx::any::AnyArguments>,
+    values: &[Value<'_>],
+) -> Query<'static, Any, sqlx::any::AnyArguments> {
+    values.iter().fold(query, |query, value| match *value {
         Value::Text(text) => query.bind(storable(text)),
         Value::MaybeText(text) => query.bind(text.map(storable)),
         Value::Int(number) => query.bind(number),

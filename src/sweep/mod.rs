@@ -14,7 +14,7 @@ pub mod recheck;
 mod remove;
 pub mod settle;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -28,7 +28,7 @@ use crate::observe::event::{Event, Subject};
 use crate::plan::Plan;
 use crate::policy::verdict::Verdict;
 use crate::state::StateError;
-use crate::sweep::journal::{Journal, Leave, Ledger};
+use crate::sweep::journal::{Journal, Ledger};
 use crate::sweep::lookahead::{Look, Lookahead};
 use crate::sweep::outcome::{Failure, Outcome};
 
@@ -146,13 +146,12 @@ enum Judged {
     Over(Outcome),
 }
 
-/// What comes next in the plan's order: batches that have their outcome without a DELETE, and then one
-/// whose intent is written.
-#[derive(Default)]
-struct Following {
-    over: Vec<Swept>,
-    ready: Option<Ready>,
-    failed: Option<StateError>,
+/// What comes next, in the plan's order.
+enum Item {
+    /// A batch that has its outcome without a DELETE.
+    Over(Swept),
+    /// A batch whose intent is written.
+    Ready(Ready),
 }
 
 /// A batch that may be deleted, as of a look.
@@ -169,56 +168,62 @@ struct Tally {
     failures: u32,
 }
 
+/// With so few batches ready, the next ones are prepared: their intents are written while the last of
+/// these is deleted.
+const REFILL: usize = 1;
+
 impl<'a> Sweep<'a> {
     /// Gives each batch its turn. While a DELETE is in flight, the next batches are looked at, and the
     /// journal is written.
     async fn pass(&self, ledger: &mut Ledger<'_>) -> (Vec<Swept>, Ended) {
         let lookings = self.todo.iter().map(|(batch, _)| self.looking(batch));
         let mut ahead = Lookahead::new(lookings, self.settings.lookahead.max(1));
-        let mut tally = Tally::default();
-        let mut following = self.prepare(&mut ahead, 0, ledger).await;
+        let (mut tally, mut queue) = (Tally::default(), VecDeque::new());
         let ended = loop {
-            let (ready, ended) = self.take(following, &mut tally, ledger);
-            if let Some(ended) = ended {
-                break ended;
+            if queue.is_empty() && tally.swept.len() >= self.todo.len() {
+                break Ended::Whole;
             }
-            let Some(ready) = ready else {
-                following = self.prepare(&mut ahead, tally.swept.len(), ledger).await;
-                continue;
+            if self.around.stop.is_cancelled() {
+                break Ended::Stopped;
+            }
+            let step = match queue.pop_front() {
+                None => self.refill(&mut ahead, &mut queue, tally.swept.len(), ledger).await,
+                Some(Item::Over(one)) => {
+                    self.tell(&one, Duration::ZERO);
+                    self.count(one, &mut tally, ledger)
+                }
+                Some(Item::Ready(ready)) => {
+                    let beside = self.remove_beside(ready, &mut ahead, &mut queue, ledger);
+                    let (one, failed) = beside.await;
+                    self.count(one, &mut tally, ledger).or(failed)
+                }
             };
-            let (one, next) = self.remove_beside(ready, &mut ahead, ledger).await;
-            if let Some(ended) = self.count(one, &mut tally, ledger) {
-                self.leave(next.ready, ledger);
+            if let Some(ended) = step {
                 break ended;
             }
-            following = next;
         };
+        self.leave(&queue, ledger);
         let rest = tally.swept.len()..self.todo.len();
         tally.swept.extend(rest.map(not_reached));
         (tally.swept, ended)
     }
 
-    /// Counts what is over, and gives the batch that is ready; or why the sweep ends.
-    fn take(
+    /// Prepares the next batches; why the sweep ends, if the journal fails.
+    async fn refill(
         &self,
-        following: Following,
-        tally: &mut Tally,
+        ahead: &mut Lookahead<'_>,
+        queue: &mut VecDeque<Item>,
+        from: usize,
         ledger: &mut Ledger<'_>,
-    ) -> (Option<Ready>, Option<Ended>) {
-        let Following { over, ready, failed } = following;
-        let mut ended = over.into_iter().find_map(|one| self.count(one, tally, ledger));
-        if ended.is_none() && ready.is_none() && tally.swept.len() >= self.todo.len() {
-            ended = Some(Ended::Whole);
+    ) -> Option<Ended> {
+        ahead.reserve(queue.len());
+        match self.prepare(ahead, from, ledger).await {
+            Ok(items) => {
+                queue.extend(items);
+                None
+            }
+            Err(failed) => Some(Ended::StateFailed(failed)),
         }
-        if ended.is_none() && self.around.stop.is_cancelled() {
-            ended = Some(Ended::Stopped);
-        }
-        let ended = failed.map(Ended::StateFailed).or(ended);
-        if ended.is_some() {
-            self.leave(ready, ledger);
-            return (None, ended);
-        }
-        (ready, None)
     }
 
     /// Counts an outcome; why the sweep ends, if it does.
@@ -238,100 +243,134 @@ impl<'a> Sweep<'a> {
         }
     }
 
-    /// Leaves a batch whose intent is written and whose turn does not come.
-    fn leave(&self, ready: Option<Ready>, ledger: &mut Ledger<'_>) {
-        if let Some(ready) = ready {
-            self.note(&not_reached(ready.position), ledger);
+    /// Leaves batches whose intents are written and whose turn does not come.
+    fn leave(&self, queue: &VecDeque<Item>, ledger: &mut Ledger<'_>) {
+        for item in queue {
+            if let Item::Ready(ready) = item {
+                self.note(&not_reached(ready.position), ledger);
+            }
         }
     }
 
-    /// Goes through the looks, in order, up to one whose batch may be deleted, and writes its intent;
-    /// or up to a failure.
+    /// Goes through the looks, in order, up to one whose batch may be deleted, and then through those
+    /// that are answered already; writes the intents of all that may be deleted at once. Ends early at a
+    /// failure.
     async fn prepare(
         &self,
         ahead: &mut Lookahead<'_>,
         from: usize,
         ledger: &mut Ledger<'_>,
-    ) -> Following {
-        let mut following = Following::default();
-        while !self.around.stop.is_cancelled()
-            && let Some(look) = ahead.next().await
-        {
-            let position = from + following.over.len();
-            let outcome = match self.prepare_one(position, look, ahead, ledger).await {
-                Err(failed) => return Following { failed: Some(failed), ..following },
-                Ok(Judged::Ready(looked_at)) => {
-                    let ready = Some(Ready { position, looked_at });
-                    return Following { ready, ..following };
+    ) -> Result<VecDeque<Item>, StateError> {
+        let mut items = VecDeque::new();
+        let mut any_ready = false;
+        while !self.around.stop.is_cancelled() {
+            let look = if any_ready { ahead.answered() } else { ahead.next().await };
+            let Some(look) = look else { break };
+            let position = from + items.len();
+            let Some((batch, _)) = self.todo.get(position) else { break };
+            let item = match judge(batch, look) {
+                Judged::Ready(looked_at) => Item::Ready(Ready { position, looked_at }),
+                Judged::Over(outcome) => {
+                    let outcome = unless_stopped(outcome);
+                    Item::Over(Swept { position, outcome, attempts: 0 })
                 }
-                Ok(Judged::Over(outcome)) => outcome,
             };
-            let is_failure = outcome.is_failure();
-            let one = Swept { position, outcome, attempts: 0 };
-            self.tell(&one, Duration::ZERO);
-            following.over.push(one);
+            any_ready |= matches!(item, Item::Ready(_));
+            let is_failure = matches!(&item, Item::Over(one) if one.outcome.is_failure());
+            items.push_back(item);
             if is_failure {
                 break;
             }
         }
-        following
+        if any_ready {
+            self.intend_all(&mut items, ahead, ledger).await?;
+        }
+        Ok(items)
     }
 
-    /// Judges a look; writes the intent of a batch that may be deleted. Looks go on meanwhile.
-    async fn prepare_one(
+    /// Writes the intents of batches that may be deleted. Looks go on meanwhile. One that somebody
+    /// holds is over.
+    async fn intend_all(
         &self,
-        position: usize,
-        look: Look,
+        items: &mut VecDeque<Item>,
         ahead: &mut Lookahead<'_>,
         ledger: &mut Ledger<'_>,
-    ) -> Result<Judged, StateError> {
-        let Some((batch, _)) = self.todo.get(position) else {
-            return Ok(Judged::Over(Outcome::NotReached));
+    ) -> Result<(), StateError> {
+        let ready = items.iter().filter_map(|item| match item {
+            Item::Ready(ready) => Some(ready.position),
+            Item::Over(_) => None,
+        });
+        let positions: Vec<_> = ready.collect();
+        let held = {
+            let intending = self.intend(&positions, ledger);
+            tokio::pin!(intending);
+            loop {
+                tokio::select! {
+                    biased;
+                    held = &mut intending => break held?,
+                    () = ahead.advance() => {}
+                }
+            }
         };
-        let looked_at = match judge(batch, look) {
-            Judged::Over(outcome) => return Ok(Judged::Over(unless_stopped(outcome))),
-            Judged::Ready(looked_at) => looked_at,
-        };
-        let intending = self.intend(position, ledger);
-        tokio::pin!(intending);
-        let leave = loop {
-            tokio::select! { biased; leave = &mut intending => break leave?, () = ahead.advance() => {} }
-        };
-        Ok(match leave {
-            Leave::Given => Judged::Ready(looked_at),
-            Leave::Held => Judged::Over(Outcome::Held),
-        })
+        for item in items {
+            if let Item::Ready(ready) = item
+                && held.contains(&ready.position)
+            {
+                let position = ready.position;
+                *item = Item::Over(Swept { position, outcome: Outcome::Held, attempts: 0 });
+            }
+        }
+        Ok(())
     }
 
-    /// Writes that this batch is about to be deleted.
-    async fn intend(&self, position: usize, ledger: &mut Ledger<'_>) -> Result<Leave, StateError> {
-        let Some((batch, verdict)) = self.todo.get(position) else { return Ok(Leave::Held) };
-        let Some(rule) = verdict.selected_by().first() else { return Ok(Leave::Held) };
-        ledger.intend(batch, rule, self.around.clock.now()).await
+    /// Writes that these batches are about to be deleted; which of them somebody holds.
+    async fn intend(
+        &self,
+        positions: &[usize],
+        ledger: &mut Ledger<'_>,
+    ) -> Result<BTreeSet<usize>, StateError> {
+        let meant = positions.iter().filter_map(|position| {
+            let (batch, verdict) = self.todo.get(*position)?;
+            Some((*batch, verdict.selected_by().first()?))
+        });
+        let meant: Vec<_> = meant.collect();
+        let held = ledger.intend(&meant, self.around.clock.now()).await?;
+        let is_held = |position: &&usize| {
+            // A batch that nothing selects cannot be here; if it is, it stays.
+            self.todo.get(**position).is_none_or(|(batch, verdict)| {
+                held.contains(&batch.id) || verdict.selected_by().is_empty()
+            })
+        };
+        Ok(positions.iter().filter(is_held).copied().collect())
     }
 
-    /// Deletes a batch and prepares the ones after it meanwhile.
+    /// Deletes a batch, and meanwhile prepares the ones after it, where few are ready. What became of
+    /// the batch, and why the sweep ends, if the journal fails.
     async fn remove_beside(
         &self,
         ready: Ready,
         ahead: &mut Lookahead<'_>,
+        queue: &mut VecDeque<Item>,
         ledger: &mut Ledger<'_>,
-    ) -> (Swept, Following) {
+    ) -> (Swept, Option<Ended>) {
+        let from = ready.position + 1 + queue.len();
         let removing = self.remove_ready(ready);
         tokio::pin!(removing);
-        let following = {
-            let preparing = self.prepare(ahead, ready.position + 1, ledger);
-            tokio::pin!(preparing);
+        let mut failed = None;
+        if queue.len() <= REFILL && from < self.todo.len() {
+            let refilling = self.refill(ahead, queue, from, ledger);
+            tokio::pin!(refilling);
             tokio::select! {
                 biased;
-                one = &mut removing => return (one, preparing.await),
-                following = &mut preparing => following,
+                one = &mut removing => return (one, refilling.await),
+                ended = &mut refilling => failed = ended,
             }
-        };
+        }
+        ahead.reserve(queue.len());
         loop {
             tokio::select! {
                 biased;
-                one = &mut removing => return (one, following),
+                one = &mut removing => return (one, failed),
                 () = ahead.advance() => {}
             }
         }
@@ -465,10 +504,12 @@ impl<'a> Sweep<'a> {
                 self.tell(&again, Duration::ZERO);
                 again
             }
-            Judged::Ready(looked_at) => match self.intend(position, ledger).await {
+            Judged::Ready(looked_at) => match self.intend(&[position], ledger).await {
                 Err(failed) => return Ended::StateFailed(failed),
-                Ok(Leave::Held) => Swept { position, outcome: Outcome::Held, attempts: 0 },
-                Ok(Leave::Given) => self.remove_ready(Ready { position, looked_at }).await,
+                Ok(held) if held.is_empty() => {
+                    self.remove_ready(Ready { position, looked_at }).await
+                }
+                Ok(_held) => Swept { position, outcome: Outcome::Held, attempts: 0 },
             },
         };
         if again.outcome == Outcome::NotReached {

@@ -190,7 +190,10 @@ impl Touch {
             2 => Edit::Remove(id.clone()),
             3 => Edit::Put(id.clone(), State::Other("stopping".into())),
             4 => Edit::Finish(id.clone()),
-            _ => Edit::Change(id.clone(), |record| record.schedule = Schedule::daily()),
+            _ => Edit::Change(id.clone(), |record| {
+                let is_daily = record.schedule.kind == "daily";
+                record.schedule = if is_daily { Schedule::hourly() } else { Schedule::daily() };
+            }),
         };
         if self.at_the_look {
             Fault::on(Operation::Get).id(&id).once().then(Effect::Edit(edit))
