@@ -98,6 +98,8 @@ pub enum Command {
     Plan(Plan),
     /// One run of every account now, then exit
     Once,
+    /// Delete what a sealed plan names and nothing else, each batch looked at again
+    Apply(Apply),
     /// Show every rule's answer for one batch
     Explain(Explain),
     /// Protect a batch by hand until a day
@@ -128,6 +130,16 @@ pub struct Plan {
     /// Show every batch, also those that stay
     #[arg(long)]
     pub all: bool,
+    /// Also write the plans to this file, sealed, for `apply`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The file that `plan --out` wrote
+    pub file: PathBuf,
 }
 
 /// `explain`.

@@ -10,6 +10,7 @@ mod emulator;
 mod explain;
 mod hold;
 mod approve;
+mod apply;
 mod status;
 mod history;
 pub mod failure;
@@ -80,6 +81,7 @@ pub async fn run(args: Vec<OsString>, outside: &Outside) -> u8 {
         Command::Plan(command) => plan::run(command, &arguments.global, outside).await,
         Command::Once => once::run(&arguments.global, outside).await,
         Command::Explain(command) => explain::run(command, &arguments.global, outside).await,
+        Command::Apply(command) => apply::run(command, &arguments.global, outside).await,
         Command::Hold(command) => hold::hold(command, &arguments.global, outside).await,
         Command::Release(command) => hold::release(command, &arguments.global, outside).await,
         Command::Holds => hold::list(&arguments.global, outside).await,

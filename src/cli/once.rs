@@ -14,7 +14,8 @@ use crate::cli::plan;
 use crate::cli::session::{Session, Watch};
 use crate::config::Account;
 use crate::guards::Reading;
-use crate::run::report::{Ending, Exit, RunReport, exit_of_call, exit_of_listing};
+use crate::run::apply::Refusal;
+use crate::run::report::{Ending, Exit, NotBegun, RunReport, exit_of_call, exit_of_listing};
 use crate::run::{Admission, plan_of, readings};
 use crate::state::{State, StateError};
 use crate::sweep;
@@ -65,18 +66,21 @@ pub(super) async fn sweep_all(session: &Session<'_>, state: &State) -> Vec<RunRe
 async fn sweep_one(session: &Session<'_>, state: &State, account: &Account) -> RunReport {
     match session.runner(account) {
         Ok(runner) => runner.once(session.config.arm(), session.memorable(state)).await,
-        Err(cause) => {
-            let scope = session.surroundings(account).scope;
-            RunReport {
-                account: scope.account,
-                run_id: scope.run_id,
-                ending: Ending::NotBegun(cause),
-                requests: 0,
-                duration: std::time::Duration::ZERO,
-                is_kept: false,
-                unrecorded: None,
-            }
-        }
+        Err(cause) => not_begun(session, account, cause),
+    }
+}
+
+/// A run that could not begin.
+pub(super) fn not_begun(session: &Session<'_>, account: &Account, cause: NotBegun) -> RunReport {
+    let scope = session.surroundings(account).scope;
+    RunReport {
+        account: scope.account,
+        run_id: scope.run_id,
+        ending: Ending::NotBegun(cause),
+        requests: 0,
+        duration: std::time::Duration::ZERO,
+        is_kept: false,
+        unrecorded: None,
     }
 }
 
@@ -99,6 +103,7 @@ pub(super) fn show(report: &RunReport, outside: &Outside) {
             let what = format!("account `{account}`: the state cannot be used");
             failure::of_state(what, error).show(terminal, None);
         }
+        Ending::Refused(refusal) => refused(account, refusal).show(terminal, None),
         Ending::Unsettled(error) => unsettled(account, error).show(terminal, outside.stop.signal()),
         Ending::Incomplete(cause) => {
             let exit = exit_of_listing(cause);
@@ -119,6 +124,17 @@ pub(super) fn show(report: &RunReport, outside: &Outside) {
                 failure.show(terminal, outside.stop.signal());
             }
         }
+    }
+}
+
+/// A sealed plan that does not fit any more.
+fn refused(account: &str, refusal: &Refusal) -> Failure {
+    Failure {
+        what: format!("account `{account}`: the sealed plan is refused"),
+        consequence: NOTHING,
+        causes: vec![refusal.to_string()],
+        help: refusal.help().to_owned(),
+        exit: Exit::SomeFailed,
     }
 }
 
@@ -381,6 +397,7 @@ fn of_run(report: &RunReport, signal: Option<u8>) -> RunDocument<'_> {
         Ending::NotBegun(_)
         | Ending::Locked(_)
         | Ending::NoState(_)
+        | Ending::Refused(_)
         | Ending::Unsettled(_)
         | Ending::Incomplete(_) => (&[], Vec::new()),
         Ending::Guarded(tripped) => (tripped.readings(), Vec::new()),

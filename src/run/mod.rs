@@ -4,6 +4,7 @@
 //! when (`cli`, later the daemon), what is shown of it (`cli::output`).
 //! Invariant: without an [`Armed`] there is nothing to delete with; a dry run is its absence.
 
+pub mod apply;
 mod past;
 pub mod report;
 
@@ -21,6 +22,8 @@ use crate::guards::{self, AdmittedPlan, Evidence, Reading, Tripped};
 use crate::inventory::{self, IncompleteInventory};
 use crate::observe::event::{Event, Subject};
 use crate::plan::Plan;
+use crate::plan::seal::Origin;
+use crate::run::apply::{Refusal, Sealed};
 use crate::run::report::{Ending, RunReport};
 use crate::state::{Ownership, RunBegin, RunEnd, State, StateError};
 use crate::sweep::journal::Journal;
@@ -92,6 +95,10 @@ impl<'a> Runner<'a> {
         let scope = &self.around.scope;
         let plan =
             Plan::new(scope.account.clone(), scope.run_id, now, inventory, decision.verdicts);
+        let plan = match &recalled.sealed {
+            Some(stamps) => plan.limited_to(stamps),
+            None => plan,
+        };
         self.tell(&Event::PlanMade { counts: plan.counts() });
         let evidence = Evidence {
             keep_matches: decision.keep_matches,
@@ -107,8 +114,27 @@ impl<'a> Runner<'a> {
     /// One whole run. With `armed` it deletes what the plan says and the guards admit. What it did is
     /// in the state when it returns.
     pub async fn once(self, armed: Option<Armed>, memory: Memorable<'_>) -> RunReport {
+        self.go(armed, memory, None).await
+    }
+
+    /// One whole run that deletes nothing beyond a sealed plan.
+    pub async fn apply(
+        self,
+        sealed: Sealed<'_>,
+        armed: Option<Armed>,
+        memory: Memorable<'_>,
+    ) -> RunReport {
+        self.go(armed, memory, Some(sealed)).await
+    }
+
+    async fn go(
+        self,
+        armed: Option<Armed>,
+        memory: Memorable<'_>,
+        sealed: Option<Sealed<'_>>,
+    ) -> RunReport {
         self.tell(&Event::RunStarted { dry_run: armed.is_none() });
-        let ending = match self.own(armed, &memory).await {
+        let ending = match self.own(armed, &memory, sealed).await {
             Ok(ending) | Err(ending) => ending,
         };
         let mut report = RunReport { is_kept: memory.state.is_durable(), ..self.report(ending) };
@@ -133,10 +159,15 @@ impl<'a> Runner<'a> {
     }
 
     /// The run itself, as the account's only owner.
-    async fn own(&self, armed: Option<Armed>, memory: &Memorable<'_>) -> Result<Ending, Ending> {
+    async fn own(
+        &self,
+        armed: Option<Armed>,
+        memory: &Memorable<'_>,
+        sealed: Option<Sealed<'_>>,
+    ) -> Result<Ending, Ending> {
         let names = [self.account.name.clone()];
         let owner = memory.state.own(&names, self.around.clock.now()).await?;
-        let ending = self.run(armed, memory, &owner).await;
+        let ending = self.run(armed, memory, &owner, sealed).await;
         owner.release().await;
         ending
     }
@@ -147,11 +178,15 @@ impl<'a> Runner<'a> {
         armed: Option<Armed>,
         memory: &Memorable<'_>,
         owner: &Ownership,
+        sealed: Option<Sealed<'_>>,
     ) -> Result<Ending, Ending> {
         let (state, account) = (memory.state, &self.account.name);
         let began = self.around.clock.now();
         let journal = Journal { state, owner, account, run_id: self.around.scope.run_id };
         state.begin_run(&self.beginning(armed.as_ref(), memory.config_hash)).await?;
+        if let Some(sealed) = sealed {
+            apply::check(sealed.plan, account, &self.origin(), began)?;
+        }
         self.restore_window(state).await?;
         sweep::settle::settle(journal, &self.reader, &self.around).await?;
         let rules = &self.account.rule_hashes;
@@ -160,10 +195,28 @@ impl<'a> Runner<'a> {
         if armed.is_some() {
             recalled.approved = self.approved(state).await?;
         }
+        recalled.sealed = sealed.map(|sealed| sealed.plan.stamps());
         let decided = self.decide(&recalled).await.map_err(Ending::Incomplete)?;
+        if let Some(Sealed { plan, seal }) = sealed {
+            let now = plan_of(&decided.admission);
+            apply::check_listed(plan, now, &self.origin(), memory.config_hash)?;
+            let is_first = armed.is_none() || state.spend_seal(account, seal, began).await?;
+            if !is_first {
+                return Err(Refusal::Replayed.into());
+            }
+        }
         self.save_window(state).await?;
         past::remember(state, plan_of(&decided.admission), &decided.selected).await?;
         self.act(decided.admission, armed, journal).await
+    }
+
+    /// Which account of the vendor this is, as sealed plans say it.
+    pub fn origin(&self) -> Origin {
+        Origin {
+            product: self.account.api.product.to_string(),
+            base_url: self.account.api.base_url.to_string(),
+            key: self.reader.fingerprint().to_owned(),
+        }
     }
 
     fn beginning(&self, armed: Option<&Armed>, config_hash: &str) -> RunBegin {

@@ -26,6 +26,8 @@ pub struct Recalled {
     pub last: Option<BTreeSet<BatchId>>,
     /// A stopped plan that a person approved, and that this run starts on.
     pub approved: Option<Stamps>,
+    /// A sealed plan: nothing beyond it is deleted.
+    pub sealed: Option<Stamps>,
 }
 
 impl Recalled {
@@ -82,7 +84,7 @@ pub async fn recall(
         (hold.batch, Hold { until, why: hold.why.into() })
     });
     let memory = Memory { holds: holds.collect(), selected_since, unchanged_since };
-    Ok(Recalled { memory, last: last_listed(state, account).await?, approved: None })
+    Ok(Recalled { memory, last: last_listed(state, account).await?, approved: None, sealed: None })
 }
 
 /// Since when each rule has been what it is, where it is known as it is.

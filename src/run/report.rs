@@ -10,6 +10,7 @@ use crate::batch::{AccountName, RunId, counted};
 use crate::guards::Tripped;
 use crate::inventory::IncompleteInventory;
 use crate::observe::event::Event;
+use crate::run::apply::Refusal;
 use crate::run::{Admission, plan_of};
 use crate::state::{Class, StateError};
 use crate::sweep::outcome::Outcome;
@@ -44,6 +45,8 @@ pub enum Ending {
     Locked(StateError),
     /// The state cannot be relied on; nothing was deleted.
     NoState(StateError),
+    /// A sealed plan does not fit any more; nothing was deleted.
+    Refused(Refusal),
     /// What a killed run left open could not be settled; nothing was deleted.
     Unsettled(Error),
     /// The listing could not be proven complete; nothing was deleted.
@@ -179,6 +182,12 @@ impl From<StateError> for Ending {
     }
 }
 
+impl From<Refusal> for Ending {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
 impl From<Unsettled> for Ending {
     fn from(cause: Unsettled) -> Self {
         match cause {
@@ -204,6 +213,7 @@ impl RunReport {
             Ending::Locked(_) => "locked",
             Ending::NotBegun(_)
             | Ending::NoState(_)
+            | Ending::Refused(_)
             | Ending::Unsettled(_)
             | Ending::Incomplete(_) => "failed",
             Ending::Guarded(_) => "guarded",
@@ -221,6 +231,7 @@ impl RunReport {
             Ending::NotBegun(_) => Exit::Configuration,
             Ending::Locked(error) | Ending::NoState(error) => exit_of_state(error),
             Ending::Unsettled(error) => exit_of_call(error),
+            Ending::Refused(_) => Exit::SomeFailed,
             Ending::Incomplete(cause) => exit_of_listing(cause),
             Ending::Guarded(_) => Exit::Guarded,
             Ending::Dry(_) => Exit::Done,
@@ -235,6 +246,7 @@ impl RunReport {
             Ending::NotBegun(_)
             | Ending::Locked(_)
             | Ending::NoState(_)
+            | Ending::Refused(_)
             | Ending::Unsettled(_)
             | Ending::Incomplete(_) => BTreeMap::new(),
             Ending::Guarded(tripped) => tripped.plan().counts(),
@@ -256,6 +268,7 @@ impl RunReport {
             Ending::NotBegun(_)
             | Ending::Locked(_)
             | Ending::NoState(_)
+            | Ending::Refused(_)
             | Ending::Unsettled(_)
             | Ending::Incomplete(_)
             | Ending::Guarded(_)
@@ -269,6 +282,7 @@ impl RunReport {
             Ending::NotBegun(NotBegun::Key(problem)) => Some(problem.to_string()),
             Ending::NotBegun(NotBegun::Client(error)) => Some(error.cause()),
             Ending::Locked(error) | Ending::NoState(error) => Some(error.sentence()),
+            Ending::Refused(refusal) => Some(format!("the sealed plan is refused: {refusal}")),
             Ending::Unsettled(error) => Some(format!(
                 "deletions that a killed run left open cannot be looked at: {}",
                 error.cause()

@@ -173,6 +173,29 @@ impl State {
         Ok(work.commit().await?)
     }
 
+    /// Takes note that a sealed plan is applied to an account; false where it was before.
+    ///
+    /// # Errors
+    /// When it cannot be written.
+    pub async fn spend_seal(
+        &self,
+        account: &AccountName,
+        seal: &str,
+        now: Timestamp,
+    ) -> Result<bool, StateError> {
+        let mut work = self.write().await?;
+        let name = format!("applied {account} {seal}");
+        let written = work
+            .run(
+                "INSERT INTO batchsweep_meta (name, value) VALUES ($1, $2)
+                 ON CONFLICT (name) DO NOTHING",
+                &[Value::Text(&name), Value::Text(&now.to_rfc3339())],
+            )
+            .await?;
+        work.commit().await?;
+        Ok(written > 0)
+    }
+
     /// Spends the approval of an account's open guard, if there is one that has not expired: whoever
     /// gets it is the only one.
     ///

@@ -23,6 +23,7 @@ mod policies;
 mod process;
 mod products;
 mod samples;
+mod sealed;
 mod sweeping;
 mod told;
 mod webhooks;
