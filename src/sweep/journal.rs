@@ -26,6 +26,13 @@ pub struct Journal<'a> {
     pub run_id: RunId,
 }
 
+impl Journal<'_> {
+    /// Whether somebody holds a batch now.
+    pub(super) async fn holds(&self, batch: &BatchId, now: Timestamp) -> Result<bool, StateError> {
+        Ok(self.state.held(self.account, batch, now).await?.is_some())
+    }
+}
+
 /// Whether a batch may be deleted now.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Leave {
@@ -57,7 +64,11 @@ impl<'a> Ledger<'a> {
         rule: &RuleName,
         now: Timestamp,
     ) -> Result<Leave, StateError> {
-        if !self.open.contains(&batch.id) {
+        if self.open.contains(&batch.id) {
+            if self.journal.holds(&batch.id, now).await? {
+                return Ok(Leave::Held);
+            }
+        } else {
             let entry = self.entry(batch, rule, now);
             let recorded = self.journal.state.record(&self.known, &[entry]).await?;
             self.known.clear();

@@ -467,7 +467,11 @@ impl<'a> Sweep<'a> {
             }
             Judged::Ready(looked_at) => match self.intend(position, ledger).await {
                 Err(failed) => return Ended::StateFailed(failed),
-                Ok(Leave::Held) => Swept { position, outcome: Outcome::Held, attempts: 0 },
+                Ok(Leave::Held) => {
+                    let held = Swept { position, outcome: Outcome::Held, attempts: 0 };
+                    self.tell(&held, Duration::ZERO);
+                    held
+                }
                 Ok(Leave::Given) => self.remove_ready(Ready { position, looked_at }).await,
             },
         };
