@@ -89,6 +89,9 @@ async fn one(
 ) -> Result<Admission, NoPlan> {
     let runner = session.runner(account).map_err(NoPlan::NotBegun)?;
     let recalled = session.recall(state, account).await.map_err(NoPlan::State)?;
+    if let Some(state) = state {
+        runner.restore_window(state).await.map_err(NoPlan::State)?;
+    }
     runner.plan(&recalled).await.map_err(NoPlan::Incomplete)
 }
 
