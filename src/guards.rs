@@ -102,7 +102,10 @@ pub struct Shown {
 }
 
 /// The guard of the second opinion.
-const AUDIT: &str = "audit";
+pub(crate) const AUDIT: &str = "audit";
+
+/// The guard against another account, and other people's deletions.
+const SHRINK: &str = "max_shrink_percent";
 
 /// A plan that every guard lets pass, or a person.
 #[derive(Debug)]
@@ -157,6 +160,13 @@ impl Tripped {
     /// What the guards saw.
     pub fn readings(&self) -> &[Reading] {
         &self.readings
+    }
+}
+
+impl Tripped {
+    /// Whether the listing itself may be that of another account.
+    pub fn doubts_the_listing(&self) -> bool {
+        self.readings.iter().any(|reading| reading.tripped && reading.guard == SHRINK)
     }
 }
 
@@ -244,7 +254,7 @@ fn max_delete_percent(deletions: usize, batches: usize, limit: Limit) -> Reading
 }
 
 fn max_shrink_percent(since: Option<SinceLast>, limit: Limit) -> Reading {
-    let guard = "max_shrink_percent";
+    let guard = SHRINK;
     let Some(SinceLast { batches, vanished }) = since else {
         let limit = match limit {
             Limit::Off => OFF.to_owned(),

@@ -38,8 +38,8 @@ pub(super) async fn run(command: &args::Approve, global: &Global, outside: &Outs
     match state.approve(&Approving { run_id, by, now, expires_at }).await {
         Ok(()) => {
             outside.terminal.data(&format!(
-                "The deletions of run {run_id} are approved: the next run may carry out exactly \
-                 these, of batches\nthat have not changed since, once, until {}.\n",
+                "The deletions of run {run_id} are approved, once, until {}.\n\
+                 The next run may carry out these and no others, of batches that have not changed since.\n",
                 clock::shown(expires_at)
             ));
             Exit::Done

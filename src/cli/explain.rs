@@ -76,7 +76,7 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
     let found = session.for_each_account(look).await;
     let mut exit = Exit::Done;
     let mut documents = Vec::new();
-    let mut is_gone = false;
+    let mut gone = Vec::new();
     for (account, found) in session.config.accounts.iter().zip(&found) {
         match found {
             Found::Batch(explained) => {
@@ -85,11 +85,12 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
                 }
                 documents.push(Document::of(account, explained));
             }
+            Found::NotHere(past) if past.deletions.is_empty() => {}
             Found::NotHere(past) => {
-                if !past.deletions.is_empty() && global.output == Shape::Text {
+                if global.output == Shape::Text {
                     outside.terminal.data(&gone_text(account, &id, past, outside));
-                    is_gone = true;
                 }
+                gone.push(Document::of_gone(account, &id, past));
             }
             Found::NotRead(failure) => {
                 exit = exit.worse(failure.exit);
@@ -97,9 +98,8 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
             }
         }
     }
-    match documents.first() {
+    match documents.first().or_else(|| gone.first()) {
         Some(document) if global.output == Shape::Json => outside.terminal.json(document),
-        None if exit == Exit::Done && is_gone => {}
         None if exit == Exit::Done => exit = not_found(&id, &session, &outside.terminal),
         Some(_) | None => {}
     }
@@ -123,6 +123,11 @@ async fn look(
             return Found::NotRead(Failure { consequence: "", ..failure::of_begin(name, &cause) });
         }
     };
+    if let Some(state) = state
+        && let Err(error) = runner.restore_window(state).await
+    {
+        return no_state(&error);
+    }
     match inventory::list(runner.reader(), runner.around()).await {
         Err(cause) => {
             let failure = failure::of_listing(name, &cause, exit_of_listing(&cause));
@@ -270,7 +275,7 @@ struct Document<'a> {
     version: u8,
     account: &'a str,
     batch: BatchDocument<'a>,
-    verdict: &'static str,
+    verdict: Option<&'static str>,
     reason: String,
     rules: Vec<RuleDocument<'a>>,
     eligible_at: Option<Timestamp>,
@@ -318,10 +323,32 @@ impl<'a> Document<'a> {
                 created_at: batch.created_at.known().copied(),
                 last_run: batch.last_run.known().copied(),
             },
-            verdict: explanation.verdict.name(),
+            verdict: Some(explanation.verdict.name()),
             reason: explanation.verdict.reason(),
             rules: explanation.rules.iter().map(of_rule).collect(),
             eligible_at: explanation.eligible_at,
+            holds: past.hold.iter().map(HoldDocument::of).collect(),
+            history: past.deletions.iter().map(DeletionDocument::of).collect(),
+        }
+    }
+
+    /// Of a batch that is not there any more.
+    fn of_gone(account: &'a Account, id: &'a BatchId, past: &'a Past) -> Self {
+        let name = past.deletions.last().map(|deletion| deletion.entry.name.as_str());
+        Self {
+            version: 1,
+            account: account.name.as_str(),
+            batch: BatchDocument {
+                id: id.as_str(),
+                name,
+                status: None,
+                created_at: None,
+                last_run: None,
+            },
+            verdict: None,
+            reason: "it is not in the account any more".to_owned(),
+            rules: Vec::new(),
+            eligible_at: None,
             holds: past.hold.iter().map(HoldDocument::of).collect(),
             history: past.deletions.iter().map(DeletionDocument::of).collect(),
         }

@@ -13,7 +13,7 @@ use crate::cli::output::{Paint, Terminal, cut, table};
 use crate::cli::plan;
 use crate::cli::session::{Session, Watch};
 use crate::config::Account;
-use crate::guards::Reading;
+use crate::guards::{AUDIT, Reading};
 use crate::run::apply::Refusal;
 use crate::run::report::{Ending, Exit, NotBegun, RunReport, exit_of_call, exit_of_listing};
 use crate::run::{Admission, plan_of, readings};
@@ -168,6 +168,7 @@ fn dry_words(admission: &Admission) -> String {
 /// A run that a guard stopped.
 fn guarded(report: &RunReport, readings: &[Reading]) -> Failure {
     let RunReport { account, run_id, .. } = report;
+    let is_doubted = readings.iter().any(|reading| reading.tripped && reading.guard == AUDIT);
     let approve = format!(
         "; if all of them should go, `batchsweep approve {run_id}` lets exactly these go in the next run"
     );
@@ -183,7 +184,7 @@ fn guarded(report: &RunReport, readings: &[Reading]) -> Failure {
         causes: tripped.iter().map(|reading| reading.detail.clone()).collect(),
         help: format!(
             "`batchsweep plan --account {account}` shows which batches would go, and why{}",
-            if report.is_kept { approve.as_str() } else { "" }
+            if report.is_kept && !is_doubted { approve.as_str() } else { "" }
         ),
         exit: Exit::Guarded,
     }

@@ -131,6 +131,9 @@ async fn one(
 ) -> Result<(Admission, Origin), NoPlan> {
     let runner = session.runner(account).map_err(NoPlan::NotBegun)?;
     let recalled = session.recall(state, account).await.map_err(NoPlan::State)?;
+    if let Some(state) = state {
+        runner.restore_window(state).await.map_err(NoPlan::State)?;
+    }
     let admission = runner.plan(&recalled).await.map_err(NoPlan::Incomplete)?;
     Ok((admission, runner.origin()))
 }

@@ -12,6 +12,7 @@ use crate::cli::once;
 use crate::cli::output::{Paint, Terminal};
 use crate::cli::session::{Session, Watch};
 use crate::clock::{self, Timestamp};
+use crate::guards::AUDIT;
 use crate::run::report::Exit;
 use crate::state::{OpenGuard, Run, State, StateError};
 
@@ -80,14 +81,17 @@ fn text(account: &Account, terminal: &Terminal) -> String {
         Some(run) => writeln!(text, "  last run    {}", in_words(run)),
     };
     if let Some(open) = &account.open_guard {
+        let approve = if open.guards.iter().any(|guard| guard == AUDIT) {
+            String::new()
+        } else {
+            format!(", or\n              you let this one go: batchsweep approve {}", open.run_id)
+        };
         let _infallible = writeln!(
             text,
-            "  {}  {} since {}: nothing is deleted until a plan fits by itself, or\n              \
-             you let this one go: batchsweep approve {}",
+            "  {}  {} since {}: nothing is deleted until a plan fits by itself{approve}",
             terminal.paint(Paint::Alarm, "open guard"),
             open.guards.join(", "),
             clock::shown(open.since),
-            open.run_id
         );
     }
     text
@@ -107,8 +111,11 @@ fn in_words(run: &Run) -> String {
         .map(|(name, count)| format!("{count} {}", name.replace('_', " ")))
         .collect();
     let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
-    let outcome = end.outcome.replace('_', " ");
-    format!("{kind}{began}: {outcome}; {counts}; exit code {}", end.exit_code)
+    let outcome = match end.outcome.as_str() {
+        "dry_run" => String::new(),
+        outcome => format!("{outcome}; "),
+    };
+    format!("{kind}{began}: {outcome}{counts}; exit code {}", end.exit_code)
 }
 
 /// `status --output json`.

@@ -13,10 +13,15 @@ use sha2::{Digest, Sha256};
 use super::defaults;
 use super::duration::Span;
 use crate::batch::RuleName;
+use crate::policy::RuleKind;
 
-/// The hash of one delete rule, in hex: of what it says itself, whatever its defaults.
-pub(super) fn of_rule(written: &BTreeMap<String, Vec<String>>, rule: &RuleName) -> String {
-    let prefix = format!("delete.{rule}.");
+/// The hash of one rule of a kind, in hex: of what it says itself, whatever its defaults.
+pub(super) fn of_rule(
+    written: &BTreeMap<String, Vec<String>>,
+    kind: RuleKind,
+    rule: &RuleName,
+) -> String {
+    let prefix = format!("{}.{rule}.", kind.name());
     let own = written.iter().filter(|(path, _)| path.starts_with(&prefix));
     hash(own.map(|(path, values)| (path.clone(), values.clone())).collect())
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use super::check::Check;
 use super::defaults;
 use super::diagnose::Complaint;
+use super::duration::Span;
 use super::environment::Environment;
 use super::place::KeyPath;
 use crate::state::{BadLocation, Location};
@@ -47,7 +48,8 @@ pub(super) fn read(check: &mut Check<'_, '_>, env: &Environment) -> Kept {
 fn refuse_patience(check: &mut Check<'_, '_>) {
     let help = "give `[state] url` a place that lasts, such as `sqlite:` or `postgres://…`";
     let layered = check.layered;
-    let zero = |text: &str| text.starts_with('0');
+    // What is no time at all is complained of elsewhere.
+    let zero = |text: &str| Span::parse(text).is_ok_and(|span| span.duration().is_zero());
     if let Some(text) = &layered.raw.guards.probation
         && !zero(&text.0)
     {

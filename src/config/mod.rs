@@ -55,7 +55,7 @@ use crate::audit::patience::{Asked, Past};
 use crate::batch::{AccountName, RuleName};
 use crate::guards;
 use crate::observe::Colour;
-use crate::policy::Policy;
+use crate::policy::{Policy, RuleKind};
 use crate::state;
 use crate::sweep;
 use crate::warrant::Armed;
@@ -138,8 +138,8 @@ pub struct Account {
     pub floor_text: String,
     /// `guards.probation` as written, for the same.
     pub probation_text: String,
-    /// A hash of each delete rule's own content, by name: it changes when the rule does.
-    pub rule_hashes: BTreeMap<RuleName, String>,
+    /// Hashes of its rules.
+    pub rule_hashes: RuleHashes,
     /// The zone that calendar days are counted in.
     pub zone: Tz,
     /// Limits on its plans.
@@ -173,6 +173,15 @@ pub struct RawRules {
     pub keep: BTreeMap<RuleName, RawRule>,
     /// `[delete.…]`.
     pub delete: BTreeMap<RuleName, RawRule>,
+}
+
+/// A hash of each rule's own content, by name: it changes when the rule does.
+#[derive(Debug, Clone, Default)]
+pub struct RuleHashes {
+    /// Of keep rules.
+    pub keep: BTreeMap<RuleName, String>,
+    /// Of delete rules.
+    pub delete: BTreeMap<RuleName, String>,
 }
 
 impl RawRules {
@@ -375,8 +384,14 @@ fn account(reached: Reached, shared: &Shared, layered: &Layered) -> Option<Accou
     let Reached { name, product, base_url, proxy, key, expected } = reached;
     let rules = RawRules::serving(&name, &layered.raw);
     let (keep, delete) = rules::compile(&rules)?;
-    let hash = |rule: &RuleName| (rule.clone(), fingerprint::of_rule(&layered.leaves, rule));
-    let rule_hashes = rules.delete.keys().map(hash).collect();
+    let hashes = |kind, rules: &BTreeMap<RuleName, RawRule>| {
+        let hash = |rule: &RuleName| fingerprint::of_rule(&layered.leaves, kind, rule);
+        rules.keys().map(|rule| (rule.clone(), hash(rule))).collect()
+    };
+    let rule_hashes = RuleHashes {
+        keep: hashes(RuleKind::Keep, &rules.keep),
+        delete: hashes(RuleKind::Delete, &rules.delete),
+    };
     Some(Account {
         api: api::client::Settings {
             product,

@@ -124,6 +124,11 @@ pub enum Event {
         /// `deleted` or `failed`.
         outcome: &'static str,
     },
+    /// A keep rule was edited or taken away since the last run.
+    ProtectionGone {
+        /// The rule.
+        rule: RuleName,
+    },
     /// Somebody's protection of a batch ends within three days.
     HoldExpires {
         /// The batch.

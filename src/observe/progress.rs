@@ -78,6 +78,7 @@ impl Observer for Progress {
             | Event::ApiRetry { .. }
             | Event::ApiPaused { .. }
             | Event::JournalSettled { .. }
+            | Event::ProtectionGone { .. }
             | Event::HoldExpires { .. }
             | Event::GuardApproved { .. } => {}
         }

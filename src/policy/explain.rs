@@ -87,12 +87,15 @@ impl Explanation {
                     format!("{reason}, and {}", protected(&keeping))
                 }
             }
+            // The sentence stands behind the verdict's name.
+            Verdict::Held { .. } => {
+                reason.trim_start_matches("held").trim_start_matches([':', ' ']).to_owned()
+            }
             Verdict::Wait { .. }
             | Verdict::Busy { .. }
             | Verdict::TooYoung { .. }
             | Verdict::Unknown { .. }
-            | Verdict::Kept { .. }
-            | Verdict::Held { .. } => reason,
+            | Verdict::Kept { .. } => reason,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::audit;
 use crate::batch::{BatchId, RuleName, escaped};
 use crate::config::Account;
 use crate::guards::{self, AdmittedPlan, Evidence, Reading, Tripped};
-use crate::inventory::{self, IncompleteInventory};
+use crate::inventory::{self, IncompleteInventory, Inventory};
 use crate::observe::event::{Event, Subject};
 use crate::plan::Plan;
 use crate::plan::seal::Origin;
@@ -84,11 +84,11 @@ impl<'a> Runner<'a> {
     /// # Errors
     /// When the listing cannot be proven complete.
     pub async fn plan(&self, recalled: &Recalled) -> Result<Admission, IncompleteInventory> {
-        self.decide(recalled).await.map(|decided| decided.admission)
+        let inventory = inventory::list(&self.reader, &self.around).await?;
+        Ok(self.decide(inventory, recalled).admission)
     }
 
-    async fn decide(&self, recalled: &Recalled) -> Result<Decided, IncompleteInventory> {
-        let inventory = inventory::list(&self.reader, &self.around).await?;
+    fn decide(&self, inventory: Inventory, recalled: &Recalled) -> Decided {
         let now = self.around.clock.now();
         let decision = self.account.policy.decide(inventory.batches(), &recalled.memory, now);
         let since_last = recalled.since_last(&inventory);
@@ -108,7 +108,7 @@ impl<'a> Runner<'a> {
             approved: recalled.approved.clone(),
         };
         let admission = guards::admit(plan, &evidence, &self.account.limits);
-        Ok(Decided { admission, selected: decision.selected })
+        Decided { admission, selected: decision.selected }
     }
 
     /// One whole run. With `armed` it deletes what the plan says and the guards admit. What it did is
@@ -191,12 +191,19 @@ impl<'a> Runner<'a> {
         sweep::settle::settle(journal, &self.reader, &self.around).await?;
         let rules = &self.account.rule_hashes;
         let mut recalled = recall(state, account, rules, began, Sight::Counts).await?;
+        for rule in &recalled.exposed_by {
+            self.tell(&Event::ProtectionGone { rule: rule.clone() });
+        }
         self.tell_ending_holds(state).await?;
+        let listed = inventory::list(&self.reader, &self.around).await;
+        self.save_window(state).await?;
+        let inventory = listed.map_err(Ending::Incomplete)?;
+        // Not before there is a plan that it could let pass.
         if armed.is_some() {
             recalled.approved = self.approved(state).await?;
         }
         recalled.sealed = sealed.map(|sealed| sealed.plan.stamps());
-        let decided = self.decide(&recalled).await.map_err(Ending::Incomplete)?;
+        let decided = self.decide(inventory, &recalled);
         if let Some(Sealed { plan, seal }) = sealed {
             let now = plan_of(&decided.admission);
             apply::check_listed(plan, now, &self.origin(), memory.config_hash)?;
@@ -205,8 +212,7 @@ impl<'a> Runner<'a> {
                 return Err(Refusal::Replayed.into());
             }
         }
-        self.save_window(state).await?;
-        past::remember(state, plan_of(&decided.admission), &decided.selected).await?;
+        past::remember(state, &decided.admission, &decided.selected).await?;
         self.act(decided.admission, armed, journal).await
     }
 
@@ -230,10 +236,13 @@ impl<'a> Runner<'a> {
     }
 
     /// Takes over the list calls that runs before this one made.
-    async fn restore_window(&self, state: &State) -> Result<(), StateError> {
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn restore_window(&self, state: &State) -> Result<(), StateError> {
         let lists = &self.around.lists;
         let (now, monotonic) = (self.around.clock.now(), self.around.clock.monotonic());
-        if !lists.ages(monotonic).is_empty() {
+        if !lists.is_empty() {
             return Ok(());
         }
         let since = now - WINDOW;
@@ -246,13 +255,9 @@ impl<'a> Runner<'a> {
     /// Writes down this run's list calls, for the run after it.
     async fn save_window(&self, state: &State) -> Result<(), StateError> {
         let (now, monotonic) = (self.around.clock.now(), self.around.clock.monotonic());
-        let known = state.list_calls(self.reader.fingerprint(), now - WINDOW).await?;
-        let ages = self.around.lists.ages(monotonic);
-        let new = ages.len().saturating_sub(known.len());
-        let youngest_last = ages.into_iter().skip(known.len()).take(new);
-        let calls: Vec<_> = youngest_last
-            .filter_map(|age| now.checked_sub_signed(chrono::TimeDelta::from_std(age).ok()?))
-            .collect();
+        let left = |age| now.checked_sub_signed(chrono::TimeDelta::from_std(age).ok()?);
+        let calls: Vec<_> =
+            self.around.lists.to_note(monotonic).into_iter().filter_map(left).collect();
         state.add_list_calls(self.reader.fingerprint(), &calls, now - WINDOW).await
     }
 

@@ -11,10 +11,12 @@ use chrono::TimeDelta;
 use crate::audit::patience::Past;
 use crate::batch::{AccountName, BatchId, RuleName, RunId};
 use crate::clock::Timestamp;
+use crate::config::RuleHashes;
 use crate::guards::SinceLast;
 use crate::inventory::Inventory;
 use crate::plan::{Plan, Stamps};
 use crate::policy::{Hold, Memory};
+use crate::run::{Admission, plan_of};
 use crate::state::{DeletionFilter, Listing, OpenGuard, State, StateError};
 
 /// What earlier runs left behind, as far as planning needs it.
@@ -24,6 +26,8 @@ pub struct Recalled {
     pub memory: Memory,
     /// The batches of the last complete listing that this program did not delete since.
     pub last: Option<BTreeSet<BatchId>>,
+    /// Keep rules that were edited or taken away since the last run.
+    pub exposed_by: Vec<RuleName>,
     /// A stopped plan that a person approved, and that this run starts on.
     pub approved: Option<Stamps>,
     /// A sealed plan: nothing beyond it is deleted.
@@ -58,21 +62,31 @@ pub enum Sight {
     LooksOnly,
 }
 
-/// Recalls what is known of an account at an instant. `rules` are its delete rules, with their hashes.
+/// Recalls what is known of an account at an instant. `rules` are the hashes of its rules.
 ///
 /// # Errors
 /// When the state cannot be read, or written.
 pub async fn recall(
     state: &State,
     account: &AccountName,
-    rules: &BTreeMap<RuleName, String>,
+    rules: &RuleHashes,
     now: Timestamp,
     sight: Sight,
 ) -> Result<Recalled, StateError> {
-    let unchanged_since = match sight {
-        Sight::Counts => state.see_rules(account, now, rules).await?,
-        Sight::LooksOnly => known_rules(state, account, rules).await?,
+    let (mut unchanged_since, exposed) = match sight {
+        Sight::Counts => (
+            state.see_rules(account, now, &rules.delete).await?,
+            state.see_keep_rules(account, now, &rules.keep).await?,
+        ),
+        Sight::LooksOnly => (
+            known_rules(state, account, &rules.delete).await?,
+            state.exposed(account, now, &rules.keep).await?,
+        ),
     };
+    // Whatever a keep rule protected, each delete rule may select it now as if it were new.
+    for since in unchanged_since.values_mut() {
+        *since = (*since).max(exposed.since.unwrap_or(*since));
+    }
     let mut selected_since: BTreeMap<RuleName, BTreeMap<BatchId, Timestamp>> = BTreeMap::new();
     for ((rule, batch), since) in state.marks(account).await? {
         selected_since.entry(rule).or_default().insert(batch, since);
@@ -84,7 +98,13 @@ pub async fn recall(
         (hold.batch, Hold { until, why: hold.why.into() })
     });
     let memory = Memory { holds: holds.collect(), selected_since, unchanged_since };
-    Ok(Recalled { memory, last: last_listed(state, account).await?, approved: None, sealed: None })
+    Ok(Recalled {
+        memory,
+        last: last_listed(state, account).await?,
+        exposed_by: exposed.by,
+        approved: None,
+        sealed: None,
+    })
 }
 
 /// Since when each rule has been what it is, where it is known as it is.
@@ -100,6 +120,10 @@ async fn known_rules(
     Ok(known.into_iter().filter_map(same).collect())
 }
 
+/// How far back deletions are looked for: a clock may have been set back since the listing, and the API
+/// may have listed what was deleted just before. No id is ever given twice, so more does no harm.
+const SETBACK: TimeDelta = TimeDelta::days(7);
+
 /// The batches of the last complete listing, but for those deleted since.
 async fn last_listed(
     state: &State,
@@ -109,7 +133,7 @@ async fn last_listed(
     let mut left: BTreeSet<_> = listing.ids.into_iter().collect();
     let filter = DeletionFilter {
         account: Some(account.clone()),
-        since: Some(listing.listed_at),
+        since: Some(listing.listed_at - SETBACK),
         ..DeletionFilter::default()
     };
     for deletion in state.deletions(&filter).await? {
@@ -138,15 +162,22 @@ pub(super) async fn approved(
     Ok(Some((stamps, approval.run_id, approval.by)))
 }
 
-/// Remembers a complete listing and what the rules with a grace selected of it.
+/// Remembers a complete listing and what the rules with a grace selected of it. One that is doubted,
+/// since so much of the last one is gone, does not take its place: else it would be the measure of the
+/// next run, and the guard would open by itself.
 ///
 /// # Errors
 /// When it cannot be written.
 pub(super) async fn remember(
     state: &State,
-    plan: &Plan,
+    admission: &Admission,
     selected: &BTreeMap<RuleName, BTreeSet<BatchId>>,
 ) -> Result<(), StateError> {
+    let plan = plan_of(admission);
+    state.update_marks(plan.account(), plan.made_at(), selected).await?;
+    if admission.as_ref().is_err_and(|tripped| tripped.doubts_the_listing()) {
+        return Ok(());
+    }
     let inventory = plan.inventory();
     let listing = Listing {
         account: plan.account().clone(),
@@ -155,7 +186,6 @@ pub(super) async fn remember(
         hash: inventory.hash(),
         ids: inventory.batches().iter().map(|batch| batch.id.clone()).collect(),
     };
-    state.update_marks(plan.account(), plan.made_at(), selected).await?;
     state.store_inventory(&listing, inventory.batches().iter().map(|batch| &*batch.raw)).await
 }
 

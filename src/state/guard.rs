@@ -8,6 +8,7 @@ use super::error::StateError;
 use super::link::{Value, Work};
 use crate::batch::{AccountName, RunId};
 use crate::clock::Timestamp;
+use crate::guards;
 
 /// A guard that stopped an account and has not closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,6 +69,9 @@ pub enum NotApproved {
         /// The run to approve.
         open: RunId,
     },
+    /// The second opinion differs: a bug, or a file that nobody understands. Not a matter of limits.
+    #[error("the second opinion (guard `audit`) stopped run {0}, and that cannot be approved")]
+    Doubted(RunId),
     /// The plan is not kept, so nobody can say what would be approved.
     #[error("the plan of run {0} is not kept any more")]
     NoPlan(RunId),
@@ -96,6 +100,10 @@ impl NotApproved {
                 format!(
                     "look at the plan of now (`batchsweep plan`), then: batchsweep approve {open}"
                 )
+            }
+            Self::Doubted(_) => {
+                "`batchsweep plan` names the batch and both answers; this is a bug, please report it"
+                    .to_owned()
             }
             Self::NoPlan(_) => "wait for the next run, and approve that one".to_owned(),
             Self::Spent { by, .. } => format!("`batchsweep history` tells what run {by} did"),
@@ -253,6 +261,9 @@ async fn approvable(
     };
     if open.run_id != run_id {
         return Err(NotApproved::Superseded { account, open: open.run_id });
+    }
+    if open.guards.iter().any(|guard| guard == guards::AUDIT) {
+        return Err(NotApproved::Doubted(run_id));
     }
     let plan = work.row("SELECT 1 FROM batchsweep_plans WHERE run_id = $1", &values).await?;
     if plan.is_none() {

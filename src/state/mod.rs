@@ -22,6 +22,7 @@ mod inventory;
 mod plans;
 mod marks;
 mod rules;
+mod protection;
 mod holds;
 mod guard;
 mod window;
@@ -37,6 +38,7 @@ pub use inventory::Listing;
 pub use journal::{Deletion, DeletionFilter, Entry, Outcome, Recorded, Settled};
 pub use location::{BadLocation, Location};
 pub use lock::Ownership;
+pub use protection::Exposed;
 pub use prune::Pruned;
 pub use runs::{Run, RunBegin, RunEnd, RunFilter};
 

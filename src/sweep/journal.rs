@@ -27,6 +27,13 @@ pub struct Journal<'a> {
     pub run_id: RunId,
 }
 
+impl Journal<'_> {
+    /// Whether somebody holds a batch now.
+    pub(super) async fn holds(&self, batch: &BatchId, now: Timestamp) -> Result<bool, StateError> {
+        Ok(self.state.held(self.account, batch, now).await?.is_some())
+    }
+}
+
 /// One sweep's part of the journal.
 #[derive(Debug)]
 pub(super) struct Ledger<'a> {
@@ -49,14 +56,22 @@ impl<'a> Ledger<'a> {
         batches: &[(&Batch, &RuleName)],
         now: Timestamp,
     ) -> Result<BTreeSet<BatchId>, StateError> {
-        let new = batches.iter().filter(|(batch, _)| !self.open.contains(&batch.id));
-        let entries: Vec<_> = new.map(|(batch, rule)| self.entry(batch, rule, now)).collect();
+        let mut held = BTreeSet::new();
+        let mut entries = Vec::with_capacity(batches.len());
+        for (batch, rule) in batches {
+            if !self.open.contains(&batch.id) {
+                entries.push(self.entry(batch, rule, now));
+            } else if self.journal.holds(&batch.id, now).await? {
+                held.insert(batch.id.clone());
+            }
+        }
         let recorded = self.journal.state.record(&self.known, &entries).await?;
         self.known.clear();
         let meant = entries.into_iter().map(|entry| entry.batch);
         self.open.extend(meant.filter(|batch| !recorded.held.contains(batch)));
+        held.extend(recorded.held);
         self.still_ours().await?;
-        Ok(recorded.held)
+        Ok(held)
     }
 
     /// Whether the account is still this process's.

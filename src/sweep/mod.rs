@@ -509,7 +509,11 @@ impl<'a> Sweep<'a> {
                 Ok(held) if held.is_empty() => {
                     self.remove_ready(Ready { position, looked_at }).await
                 }
-                Ok(_held) => Swept { position, outcome: Outcome::Held, attempts: 0 },
+                Ok(_held) => {
+                    let held = Swept { position, outcome: Outcome::Held, attempts: 0 };
+                    self.tell(&held, Duration::ZERO);
+                    held
+                }
             },
         };
         if again.outcome == Outcome::NotReached {

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::api::client::{DeleteAnswer, Lookup};
 use crate::api::error::{Error, ServerText};
 use crate::batch::{Batch, Undelivered};
+use crate::state::StateError;
 use crate::sweep::outcome::{Failure, Outcome, Proof};
 use crate::sweep::recheck::{Recheck, recheck};
 use crate::sweep::{FRESH, Judged, Sweep, Swept, judge};
@@ -101,12 +102,23 @@ impl Sweep<'_> {
         Swept { position, outcome, attempts: tried.attempts }
     }
 
-    /// Looks again since the last look grew old.
+    /// Looks again since the last look grew old; at holds as well.
     async fn judge_again(&self, batch: &Batch, tried: Tried) -> Judged {
         match judge(batch, self.look(batch).await) {
             Judged::Over(Outcome::Gone) => Judged::Over(tried.missing()),
-            judged @ (Judged::Over(_) | Judged::Ready(_)) => judged,
+            Judged::Ready(at) => match self.is_held(batch).await {
+                Ok(false) => Judged::Ready(at),
+                Ok(true) => Judged::Over(Outcome::Held),
+                // The next intent says why, and ends the sweep.
+                Err(_) => Judged::Over(Outcome::NotReached),
+            },
+            over @ Judged::Over(_) => over,
         }
+    }
+
+    /// Whether somebody holds a batch by now.
+    async fn is_held(&self, batch: &Batch) -> Result<bool, StateError> {
+        self.journal.holds(&batch.id, self.around.clock.now()).await
     }
 
     /// What an answer to a DELETE, the last of those tried, means.
@@ -173,7 +185,23 @@ impl Sweep<'_> {
             Ok(Lookup::Found(now)) => match recheck(batch, &now) {
                 Recheck::Busy(status) => After::Over(Outcome::Busy(status)),
                 Recheck::Changed(fields) => After::Over(Outcome::Changed(fields)),
-                Recheck::Ready => self.before_resend(error, tried, resend, look.at).await,
+                Recheck::Ready => {
+                    let after = self.before_resend(error, tried, resend, look.at).await;
+                    self.unless_held(batch, after).await
+                }
+            },
+        }
+    }
+
+    /// Sends nothing again for a batch that somebody holds since the first DELETE.
+    async fn unless_held(&self, batch: &Batch, after: After) -> After {
+        match after {
+            After::Over(outcome) => After::Over(outcome),
+            After::Again(at) => match self.is_held(batch).await {
+                Ok(false) => After::Again(at),
+                Ok(true) => After::Over(Outcome::Held),
+                // The next intent says why, and ends the sweep.
+                Err(_) => After::Over(Outcome::NotReached),
             },
         }
     }
@@ -202,9 +230,10 @@ impl Sweep<'_> {
         self.reader.tell_retry(&error, tried.attempts, wait);
         tokio::select! {
             () = self.around.stop.cancelled() => {
-                After::Over(Outcome::Failed(Failure::Delete(error)))
+                return After::Over(Outcome::Failed(Failure::Delete(error)));
             }
-            () = tokio::time::sleep(wait) => After::Again(looked_at),
+            () = tokio::time::sleep(wait) => {}
         }
+        After::Again(looked_at)
     }
 }

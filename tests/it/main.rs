@@ -18,6 +18,7 @@ mod guards;
 mod hostile;
 mod keys;
 mod listing;
+mod memory;
 mod naive;
 mod policies;
 mod process;

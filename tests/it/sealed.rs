@@ -25,12 +25,6 @@ impl World {
         self.run(&["apply", &self.sealed(), "--output", "json", "-q"]).await
     }
 
-    /// A state on the disk, in place of none.
-    fn remember(&mut self) {
-        let url = format!("sqlite:{}", self.path().with_file_name("state.db").display());
-        self.set("BATCHSWEEP__STATE__URL", Some(&url));
-    }
-
     /// Changes the sealed file.
     fn forge(&self, change: impl FnOnce(&str) -> String) {
         let text = std::fs::read_to_string(self.sealed()).unwrap();

@@ -3,7 +3,9 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use batchsweep::cli::output::Terminal;
 use batchsweep::cli::{self, Outside, Stop};
@@ -28,6 +30,8 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     env: Vec<(String, String)>,
     product: Product,
+    /// Of the next command: runs that begin in one millisecond need ids of their own.
+    seed: AtomicU64,
 }
 
 /// What one command did.
@@ -70,7 +74,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let env = [("BATCHSWEEP_API_KEY", KEY), ("BATCHSWEEP__STATE__URL", "memory:")];
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        Self { emulator, clock, stop: Stop::default(), running, folder, env, product }
+        let (stop, seed) = (Stop::default(), AtomicU64::new(7));
+        Self { emulator, clock, stop, running, folder, env, product, seed }
     }
 
     /// An account with so many old batches, `tmp-0` … with ids `AA000000` …, and the policy
@@ -104,6 +109,22 @@ impl World {
     /// Where the API is.
     pub(crate) fn base_url(&self) -> String {
         self.running.base_url()
+    }
+
+    /// Lets the world go on for a while: every clock moves.
+    pub(crate) async fn pass(&self, time: Duration) {
+        tokio::time::advance(time).await;
+    }
+
+    /// The program remembers from now on, in a file.
+    pub(crate) fn remember(&mut self) {
+        let url = format!("sqlite:{}", self.state_file().display());
+        self.set("BATCHSWEEP__STATE__URL", Some(&url));
+    }
+
+    /// The file of [`World::remember`].
+    pub(crate) fn state_file(&self) -> PathBuf {
+        self.folder.path().join("state.db")
     }
 
     /// Writes the file: an account `main`, and this.
@@ -140,7 +161,7 @@ impl World {
                 Arc::clone(&out) as Arc<Mutex<dyn Write + Send>>,
                 Arc::clone(&err) as Arc<Mutex<dyn Write + Send>>,
             ),
-            seed: 7,
+            seed: self.seed.fetch_add(1, Ordering::Relaxed),
             stop: self.stop.clone(),
         };
         let path = self.path();
