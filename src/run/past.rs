@@ -186,7 +186,9 @@ pub(super) async fn remember(
         hash: inventory.hash(),
         ids: inventory.batches().iter().map(|batch| batch.id.clone()).collect(),
     };
-    state.store_inventory(&listing, inventory.batches().iter().map(|batch| &*batch.raw)).await
+    // Records are for later commands; where nothing outlives the process there are none.
+    let records = inventory.batches().iter().filter(|_| state.is_durable());
+    state.store_inventory(&listing, records.map(|batch| &*batch.raw)).await
 }
 
 /// Keeps a plan that guards stopped, so that it may be approved.

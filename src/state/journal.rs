@@ -94,8 +94,8 @@ macro_rules! select_journal {
 }
 
 impl State {
-    /// Writes what became of earlier intents, and new intents, together, in one statement: when this
-    /// returns, all of it is on the disk. An intent for a batch that is held when it is written is left
+    /// Writes what became of earlier intents, and new intents, a hundred lines at a time in one
+    /// statement: when this returns, all of it is on the disk. An intent for a batch that is held when it is written is left
     /// out and told.
     ///
     /// # Errors

@@ -42,11 +42,13 @@ pub(super) struct Ledger<'a> {
     open: BTreeSet<BatchId>,
     /// Outcomes not yet written.
     known: Vec<Settled>,
+    /// Where nothing outlives the process, intents are worth nothing: they are written at the end.
+    late: Vec<Entry>,
 }
 
 impl<'a> Ledger<'a> {
     pub(super) const fn new(journal: Journal<'a>) -> Self {
-        Self { journal, open: BTreeSet::new(), known: Vec::new() }
+        Self { journal, open: BTreeSet::new(), known: Vec::new(), late: Vec::new() }
     }
 
     /// Writes what is known by now, and that these batches are about to be deleted, each by a rule.
@@ -64,6 +66,11 @@ impl<'a> Ledger<'a> {
             } else if self.journal.holds(&batch.id, now).await? {
                 held.insert(batch.id.clone());
             }
+        }
+        if !self.journal.state.is_durable() {
+            self.open.extend(entries.iter().map(|entry| entry.batch.clone()));
+            self.late.extend(entries);
+            return Ok(held);
         }
         let recorded = self.journal.state.record(&self.known, &entries).await?;
         self.known.clear();
@@ -114,6 +121,10 @@ impl<'a> Ledger<'a> {
 
     /// Writes the outcomes that are known by now.
     pub(super) async fn write(&mut self) -> Result<(), StateError> {
+        let late = self.journal.state.record(&[], &self.late).await?;
+        self.late.clear();
+        // One that is held all the same has no line that an outcome could go to.
+        self.known.retain(|settled| !late.held.contains(&settled.batch));
         let recorded = self.journal.state.record(&self.known, &[]).await?;
         debug_assert!(recorded.held.is_empty(), "no intent was written");
         self.known.clear();
