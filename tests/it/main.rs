@@ -19,6 +19,7 @@ mod hostile;
 mod keys;
 mod listing;
 mod memory;
+mod machines;
 mod naive;
 mod policies;
 mod process;

@@ -153,9 +153,16 @@ impl World {
 
     /// Runs a command. Nothing that it writes may hold the key.
     pub(crate) async fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(&[], args).await
+    }
+
+    /// The same with other values of some variables.
+    pub(crate) async fn run_with(&self, other: &[(&str, &str)], args: &[&str]) -> Ran {
+        let is_other = |name: &str| other.iter().any(|(known, _)| *known == name);
+        let own = self.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let (out, err) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let outside = Outside {
-            env: self.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
+            env: own.filter(|(name, _)| !is_other(name)).chain(other.iter().copied()).collect(),
             clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
             terminal: Terminal::of_streams(
                 Arc::clone(&out) as Arc<Mutex<dyn Write + Send>>,
