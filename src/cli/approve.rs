@@ -1,15 +1,16 @@
 //! `approve`: lets exactly the deletions of a run that a guard stopped go, once, within a day.
 
 use chrono::TimeDelta;
+use serde::Serialize;
 
 use crate::batch::{RunId, escaped};
 use crate::cli::Outside;
-use crate::cli::args::{self, Global};
+use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure::{self, Failure};
 use crate::cli::once;
 use crate::cli::output::cut;
 use crate::cli::session::{Session, Watch};
-use crate::clock;
+use crate::clock::{self, Timestamp};
 use crate::run::report::Exit;
 use crate::state::{Approving, NotApproved};
 
@@ -36,6 +37,11 @@ pub(super) async fn run(command: &args::Approve, global: &Global, outside: &Outs
     let by = outside.env.get("SUDO_USER").or_else(|| outside.env.get("USER"));
     let by = by.unwrap_or("somebody").to_owned();
     match state.approve(&Approving { run_id, by, now, expires_at }).await {
+        Ok(()) if global.output == Shape::Json => {
+            let approved = ApprovedDocument { run_id: run_id.to_string(), until: expires_at };
+            outside.terminal.json(&Document { version: 1, approved });
+            Exit::Done
+        }
         Ok(()) => {
             outside.terminal.data(&format!(
                 "The deletions of run {run_id} are approved, once, until {}.\n\
@@ -54,4 +60,17 @@ pub(super) async fn run(command: &args::Approve, global: &Global, outside: &Outs
         }
         .end(outside),
     }
+}
+
+/// `approve --output json`.
+#[derive(Debug, Serialize)]
+struct Document {
+    version: u8,
+    approved: ApprovedDocument,
+}
+
+#[derive(Debug, Serialize)]
+struct ApprovedDocument {
+    run_id: String,
+    until: Timestamp,
 }

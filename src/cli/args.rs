@@ -29,7 +29,9 @@ Exit codes:
   2    wrong usage
   3    a guard stopped it, nothing was deleted
   4    the listing could not be proven complete, nothing was deleted
+  5    another process is at work on the account, nothing was deleted
   70   internal error: a bug; nothing more is deleted
+  74   the state cannot be read or written; nothing more is deleted
   75   the API is not reachable, or failing
   77   the key was refused, or payment is due
   78   bad configuration

@@ -203,6 +203,10 @@ fn text(account: &Account, explained: &Explained, outside: &Outside) -> String {
         let _infallible =
             writeln!(text, "If nothing else changes, it may go from {} on.", clock::shown(at));
     }
+    if let Some(hold) = past.hold.as_ref().filter(|_| explanation.verdict.name() != "held") {
+        let (until, why) = (clock::shown(hold.until), cut(&escaped(&hold.why), 80));
+        let _infallible = writeln!(text, "It is held until {until}: {why}.");
+    }
     let _infallible = writeln!(
         text,
         "\n  status    {}\n  created   {}\n  last run  {}\n",

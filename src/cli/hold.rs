@@ -106,8 +106,20 @@ pub(super) async fn release(command: &args::Release, global: &Global, outside: &
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    match give_up(command, &session, outside).await {
-        Ok(()) => Exit::Done,
+    match give_up(command, &session).await {
+        Ok((account, batch)) => {
+            let (account, batch_id) = (account.as_str(), batch.as_str());
+            match global.output {
+                Shape::Json => {
+                    let released = ReleasedDocument { account, batch_id };
+                    outside.terminal.json(&Released { version: 1, released });
+                }
+                Shape::Text => outside
+                    .terminal
+                    .data(&format!("{batch_id} in account {account} is not held any more\n")),
+            }
+            Exit::Done
+        }
         Err(not_done) => not_done.end(outside),
     }
 }
@@ -115,8 +127,7 @@ pub(super) async fn release(command: &args::Release, global: &Global, outside: &
 async fn give_up(
     command: &args::Release,
     session: &Session<'_>,
-    outside: &Outside,
-) -> Result<(), NotDone> {
+) -> Result<(AccountName, BatchId), NotDone> {
     let account = only_account(session)?;
     let batch = batch_id(&command.id)?;
     durable(session)?;
@@ -130,8 +141,7 @@ async fn give_up(
         };
         return Err(failure.into());
     }
-    outside.terminal.data(&format!("{batch} in account {account} is not held any more\n"));
-    Ok(())
+    Ok((account, batch))
 }
 
 /// Runs `holds`.
@@ -218,6 +228,19 @@ fn durable(session: &Session<'_>) -> Result<(), Failure> {
 struct Document<'a> {
     version: u8,
     holds: Vec<HoldDocument<'a>>,
+}
+
+/// `release --output json`.
+#[derive(Debug, Serialize)]
+struct Released<'a> {
+    version: u8,
+    released: ReleasedDocument<'a>,
+}
+
+#[derive(Debug, Serialize)]
+struct ReleasedDocument<'a> {
+    account: &'a str,
+    batch_id: &'a str,
 }
 
 /// One hold, as `holds` and `explain` write it.

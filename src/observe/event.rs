@@ -99,7 +99,7 @@ pub enum Event {
     BatchSkipped {
         /// The batch.
         batch: Subject,
-        /// `busy`, `changed`, `gone`, `refused` or `stopped`.
+        /// `busy`, `changed`, `held`, `gone` or `refused`.
         outcome: &'static str,
         /// Why, for people.
         detail: String,

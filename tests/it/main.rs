@@ -15,6 +15,7 @@ mod accounts;
 mod commands;
 mod files;
 mod guards;
+mod histories;
 mod hostile;
 mod keys;
 mod listing;

@@ -220,6 +220,7 @@ async fn what_a_keep_rule_protected_does_not_go_as_soon_as_the_rule_is_taken_awa
     .await;
 }
 
+// fault: Y6
 #[tokio::test(start_paused = true)]
 async fn grace_and_probation_without_a_memory_are_errors_of_the_file() {
     let world = World::with_tmp(1).await;
@@ -711,6 +712,28 @@ async fn a_batch_whose_own_name_says_so_stays_as_long_as_it_says() {
         assert_eq!(goes(world).await.len(), 2);
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_said_as_a_document_holds_no_other_text() {
+    let mut world = World::with_tmp(3).await;
+    world.remember();
+    world.file(&guarded());
+    world.emulator.insert(world.old("BB000001", "other"));
+    let run_id = stopped(&world).await;
+    let batch = id(0);
+    let hold = ["hold", &batch, "--until", "2027-01-31", "--why", "x"];
+    assert_eq!(json(&world, &hold).await["holds"][0]["batch_id"], id(0));
+    assert_eq!(json(&world, &["release", &batch]).await["released"]["batch_id"], id(0));
+    assert_eq!(json(&world, &["approve", &run_id]).await["approved"]["run_id"], run_id.as_str());
+    let hold = ["hold", "BB000001", "--until", "2027-01-31", "--why", "asked for by Ann"];
+    assert_eq!(world.run(&hold).await.code, 0);
+    let explained = world.run(&["explain", "BB000001"]).await;
+    assert!(explained.out.contains("unmatched: no delete rule selects it"), "{explained:?}");
+    assert!(
+        explained.out.contains("It is held until 2027-02-01 00:00 UTC: asked for by Ann"),
+        "{explained:?}"
+    );
 }
 
 #[tokio::test(start_paused = true)]
