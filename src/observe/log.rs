@@ -291,9 +291,12 @@ impl Observer for Log {
             ),
             Event::ApiRetry { .. } | Event::ApiPaused { .. } => api(scope, event),
             Event::JournalSettled { .. }
-            | Event::ProtectionGone { .. }
             | Event::HoldExpires { .. }
             | Event::GuardApproved { .. } => past(scope, event),
+            Event::ProtectionGone { rule } => line!(
+                warn, scope, "protection.gone", { rule = rule.as_str(), },
+                "a keep rule was edited or taken away; what it protected waits for guards.probation"
+            ),
         }
     }
 }
@@ -304,12 +307,6 @@ fn past(scope: &Scope, event: &Event) {
             warn, scope, "journal.settled",
             { rule = rule.as_str(), batch_id = batch.as_str(), of_run = %of_run, outcome = *outcome, },
             "a deletion that a killed run left open is settled: {outcome}"
-        );
-    }
-    if let Event::ProtectionGone { rule } = event {
-        line!(
-            warn, scope, "protection.gone", { rule = rule.as_str(), },
-            "a keep rule was edited or taken away; what it protected waits for guards.probation"
         );
     }
     if let Event::HoldExpires { batch, until, why } = event {
