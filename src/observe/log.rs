@@ -291,14 +291,16 @@ impl Observer for Log {
             ),
             Event::ApiRetry { .. } | Event::ApiPaused { .. } => api(scope, event),
             Event::JournalSettled { .. }
-            | Event::ProtectionGone { .. }
             | Event::HoldExpires { .. }
             | Event::GuardApproved { .. } => past(scope, event),
+            Event::ProtectionGone { rule } => line!(
+                warn, scope, "protection.gone", { rule = rule.as_str(), },
+                "a keep rule was edited or taken away; what it protected waits for guards.probation"
+            ),
         }
     }
 }
 
-/// What earlier runs left behind.
 fn past(scope: &Scope, event: &Event) {
     if let Event::JournalSettled { batch, rule, of_run, outcome } = event {
         line!(
@@ -307,17 +309,6 @@ fn past(scope: &Scope, event: &Event) {
             "a deletion that a killed run left open is settled: {outcome}"
         );
     }
-    if let Event::ProtectionGone { rule } = event {
-        line!(
-            warn, scope, "protection.gone", { rule = rule.as_str(), },
-            "a keep rule was edited or taken away; what it protected waits for guards.probation"
-        );
-    }
-    people(scope, event);
-}
-
-/// What people did or have to do.
-fn people(scope: &Scope, event: &Event) {
     if let Event::HoldExpires { batch, until, why } = event {
         line!(
             warn, scope, "hold.expires",

@@ -6,6 +6,7 @@
 //! allows must be planned.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write;
 use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
@@ -159,18 +160,34 @@ fn strict(entries: &Entries, now: i64) -> i64 {
     entries.iter().map(|entry| entry.map_or(now, |(_, late)| late)).max().unwrap_or(now)
 }
 
+/// The same of a rule: with the grace that it had.
+type Versions = BTreeSet<Option<(i64, i64, i64)>>;
+
+/// Keep rules, and when one of them last went.
+type Kept = (BTreeSet<usize>, Option<(i64, i64)>);
+
+/// The last listing.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+enum Baseline {
+    /// There was none.
+    #[default]
+    None,
+    Of(BTreeSet<String>),
+    /// Nobody can say.
+    Unclear,
+}
+
 /// What the model knows of the state.
 #[derive(Debug, Clone, Default)]
 struct Books {
     /// By delete rule and batch: selected since. Absent is `{None}`.
     marks: BTreeMap<(usize, String), Entries>,
     /// By delete rule: unchanged since, with the grace that it had.
-    rules: BTreeMap<usize, BTreeSet<Option<(i64, i64, i64)>>>,
+    rules: BTreeMap<usize, Versions>,
     /// The keep rules as seen, and when one of them last went.
-    keep: BTreeSet<(BTreeSet<usize>, Option<(i64, i64)>)>,
+    keep: BTreeSet<Kept>,
     holds: BTreeMap<String, i64>,
-    /// The last listing; `None` where nobody can say.
-    baseline: Option<Option<BTreeSet<String>>>,
+    baseline: Baseline,
     guard: Option<String>,
     approved: Option<Approved>,
     /// Deletions that somebody else may have made while an intent was open.
@@ -200,11 +217,7 @@ impl Sight {
 
 impl Books {
     fn new() -> Self {
-        Self {
-            keep: BTreeSet::from([(BTreeSet::new(), None)]),
-            baseline: Some(None),
-            ..Self::default()
-        }
+        Self { keep: BTreeSet::from([(BTreeSet::new(), None)]), ..Self::default() }
     }
 
     /// Takes over the rules, as a run does when it begins.
@@ -221,7 +234,7 @@ impl Books {
                     .collect(),
             };
         }
-        let exposed = |(kept, since): &(BTreeSet<usize>, Option<(i64, i64)>)| {
+        let exposed = |(kept, since): &Kept| {
             let since = if kept.is_subset(&file.keep) { *since } else { Some((early, late)) };
             (file.keep.clone(), since)
         };
@@ -264,7 +277,7 @@ impl Books {
         }
         self.keep.extend(before.keep.iter().cloned());
         if self.baseline != before.baseline {
-            self.baseline = None;
+            self.baseline = Baseline::Unclear;
         }
     }
 
@@ -307,10 +320,9 @@ impl Books {
             self.holds.get(id).is_some_and(|until| now < *until) || is_marked(name, now)
         };
         let some = |rules: &[(usize, BTreeSet<String>)], id: &String, surely: bool| {
-            rules.iter().filter(|(_, ids)| ids.contains(id)).any(|(rule, _)| {
-                let (sure, perhaps) = self.patient(file, *rule, id, sight);
-                if surely { sure } else { perhaps }
-            })
+            let selecting = rules.iter().filter(|(_, ids)| ids.contains(id));
+            let mut patience = selecting.map(|(rule, _)| self.patient(file, *rule, id, sight));
+            patience.any(|(sure, perhaps)| if surely { sure } else { perhaps })
         };
         let (sure, perhaps) = (at(early), at(late));
         let surely = sure
@@ -324,7 +336,11 @@ impl Books {
 
     /// Whether too much of the last listing is gone; `None` where nobody can say.
     fn has_shrunk(&self, world: &World, sight: &Sight) -> Is {
-        let Some(baseline) = self.baseline.as_ref()? else { return Some(false) };
+        let baseline = match &self.baseline {
+            Baseline::None => return Some(false),
+            Baseline::Unclear => return None,
+            Baseline::Of(ids) => ids,
+        };
         let ours: BTreeSet<_> = world.emulator.deleted().into_iter().collect();
         let left: BTreeSet<_> = baseline.difference(&ours).cloned().collect();
         if !self.doubtful.is_disjoint(&left) {
@@ -344,6 +360,13 @@ fn is_marked(name: &str, now: i64) -> bool {
     };
     let begins: Timestamp = format!("{day}T00:00:00Z").parse().unwrap();
     now < begins.timestamp_millis() + 24 * HOUR
+}
+
+/// How a run ended, as far as the model knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Was {
+    Whole,
+    Killed,
 }
 
 /// One account on its way through a history.
@@ -382,10 +405,10 @@ impl History {
             file.probation
         );
         for at in &file.keep {
-            text += &format!("{}\nmay_be_empty = true\n", KEEP[*at].toml);
+            writeln!(text, "{}\nmay_be_empty = true", KEEP[*at].toml).unwrap();
         }
         for (at, grace) in &file.delete {
-            text += &format!("{}\ngrace = \"{grace}h\"\n", DELETE[*at].toml);
+            writeln!(text, "{}\ngrace = \"{grace}h\"", DELETE[*at].toml).unwrap();
         }
         self.world.file(&text);
         self.file = file;
@@ -525,8 +548,11 @@ impl History {
         assert!(gone.is_subset(&perhaps), "{gone:?} went, and only {perhaps:?} may: {ran:?}");
         let run = ran.only_run();
         let planned = match run["outcome"].as_str().unwrap() {
-            "swept" => self.after_sweep(&ran, &sight, shrunk, &gone),
-            "guarded" => self.after_guard(&ran, shrunk, (&surely, &perhaps), &sight),
+            "swept" => Some(self.after_sweep(&ran, &sight, shrunk, &gone)),
+            "guarded" => {
+                self.after_guard(&ran, shrunk, (&surely, &perhaps), &sight);
+                None
+            }
             other => panic!("{other}: {ran:?}"),
         };
         if let Some(planned) = planned {
@@ -537,7 +563,7 @@ impl History {
             );
         }
         self.remember(&sight, &run);
-        self.agree(&run, true).await;
+        self.agree(&run, Was::Whole).await;
     }
 
     /// Takes over what a whole run remembers.
@@ -549,7 +575,7 @@ impl History {
             .iter()
             .any(|guard| guard["guard"] == "max_shrink_percent" && guard["tripped"] == true);
         if !doubted || run["outcome"] == "swept" {
-            self.books.baseline = Some(Some(sight.ids()));
+            self.books.baseline = Baseline::Of(sight.ids());
         }
     }
 
@@ -560,7 +586,7 @@ impl History {
         sight: &Sight,
         shrunk: Is,
         gone: &BTreeSet<String>,
-    ) -> Option<BTreeSet<String>> {
+    ) -> BTreeSet<String> {
         let run = ran.only_run();
         let batches = run["batches"].as_array().unwrap();
         let id = |batch: &Value| batch["id"].as_str().unwrap().to_owned();
@@ -576,7 +602,11 @@ impl History {
         assert_eq!(ran.count("deleted"), gone.len() as u64, "{ran:?}");
         let is_over = self.file.max_deletes.is_some_and(|most| planned.len() > most);
         if is_over || shrunk == Some(true) {
-            let approved = self.books.approved.as_ref().expect("nobody approved it");
+            let approved = self
+                .books
+                .approved
+                .clone()
+                .unwrap_or_else(|| panic!("nobody approved it: {ran:?}"));
             assert!(sight.before < approved.expires, "the approval has expired");
             for id in &planned {
                 let now = sight.records.iter().find(|raw| raw["id"] == id.as_str());
@@ -584,7 +614,7 @@ impl History {
             }
         }
         (self.books.guard, self.books.approved) = (None, None);
-        Some(planned)
+        planned
     }
 
     /// A run that was stopped: rightly so. What it planned is not told, only how much.
@@ -594,7 +624,7 @@ impl History {
         shrunk: Is,
         (surely, perhaps): (&BTreeSet<String>, &BTreeSet<String>),
         sight: &Sight,
-    ) -> Option<BTreeSet<String>> {
+    ) {
         let run = ran.only_run();
         let count = usize::try_from(run["counts"]["delete"].as_u64().unwrap()).unwrap();
         assert!((surely.len()..=perhaps.len()).contains(&count), "{count}, {surely:?}: {ran:?}");
@@ -617,11 +647,10 @@ impl History {
             expires: i64::MIN,
             is_sure: false,
         });
-        None
     }
 
     /// The history, the status and the emulator's log tell the same.
-    async fn agree(&mut self, run: &Value, is_whole: bool) {
+    async fn agree(&mut self, run: &Value, was: Was) {
         let rows = self.rows().await;
         let mut said: Vec<_> =
             rows.iter().filter(|row| row.1 == "deleted").map(|row| &row.0).collect();
@@ -634,7 +663,7 @@ impl History {
         assert!(said.windows(2).all(|two| two[0] != two[1]), "one is deleted twice: {said:?}");
         for id in &gone {
             let known = rows.iter().any(|(row, outcome)| {
-                row == id && (outcome == "deleted" || !is_whole && outcome == "open")
+                row == id && (outcome == "deleted" || was == Was::Killed && outcome == "open")
             });
             assert!(known, "the deletion of {id} is lost: {rows:?}");
         }
@@ -644,8 +673,8 @@ impl History {
         }
         let status = self.world.run(&["status", "--output", "json", "-q"]).await.json();
         let account = &status["accounts"][0];
-        self.was_killed = !is_whole;
-        if !is_whole {
+        self.was_killed = was == Was::Killed;
+        if was == Was::Killed {
             return;
         }
         assert!(rows.iter().all(|row| row.1 != "open"), "left open: {rows:?}");
@@ -673,7 +702,7 @@ impl History {
         let planned = ids(&run["batches"], |batch| batch["outcome"] == "would_delete");
         self.hold_plan_against(&planned, &run["guards"], &sight, shrunk);
         self.remember(&sight, &run);
-        self.agree(&run, true).await;
+        self.agree(&run, Was::Whole).await;
     }
 
     async fn plan(&mut self) {
@@ -720,20 +749,12 @@ impl History {
         let emulator = self.world.emulator.clone();
         let gone_before = emulator.deleted().len();
         let calls = emulator.count_of(on) + nth;
-        let ran = {
-            let mut run = pin!(self.world.run(&["once", "--output", "json", "-q"]));
-            let mut left = polls;
-            poll_fn(|context| {
-                if emulator.count_of(on) >= calls {
-                    left = left.saturating_sub(1);
-                    if left == 0 {
-                        return Poll::Ready(None);
-                    }
-                }
-                run.as_mut().poll(context).map(Some)
-            })
-            .await
-        };
+        let ran = unless_killed(
+            self.world.run(&["once", "--output", "json", "-q"]),
+            || emulator.count_of(on) >= calls,
+            polls,
+        )
+        .await;
         // What the client sent before it went may still arrive.
         tokio::time::sleep(Duration::from_millis(50)).await;
         sight.after = self.now();
@@ -743,7 +764,7 @@ impl History {
         let gone: BTreeSet<_> = emulator.deleted().split_off(gone_before).into_iter().collect();
         assert!(gone.is_subset(&perhaps), "{gone:?} went, and only {perhaps:?} may");
         self.books.see_batches(&self.file, &sight);
-        self.books.baseline = Some(Some(sight.ids()));
+        self.books.baseline = Baseline::Of(sight.ids());
         self.books.or(&before);
         let status = self.world.run(&["status", "--output", "json", "-q"]).await.json();
         let open = status["accounts"][0]["guards"][0]["run_id"].as_str().map(str::to_owned);
@@ -753,7 +774,7 @@ impl History {
             run_id.clone_into(&mut self.newest_run);
         }
         let run = ran.map_or(Value::Null, |ran| ran.only_run());
-        self.agree(&run, false).await;
+        self.agree(&run, Was::Killed).await;
     }
 
     /// What a killed run left of guards and approvals.
@@ -774,6 +795,24 @@ impl History {
             is_sure: false,
         });
     }
+}
+
+/// Drops a run so many polls after that comes true, as a kill does; `None` unless it ended before.
+async fn unless_killed<T>(
+    run: impl Future<Output = T>,
+    is_time: impl Fn() -> bool,
+    polls: usize,
+) -> Option<T> {
+    let (mut run, mut left) = (pin!(run), polls);
+    poll_fn(|context| {
+        let is_time = is_time();
+        left = left.saturating_sub(usize::from(is_time));
+        if is_time && left == 0 {
+            return Poll::Ready(None);
+        }
+        run.as_mut().poll(context).map(Some)
+    })
+    .await
 }
 
 fn ids(batches: &Value, is_meant: impl Fn(&Value) -> bool) -> BTreeSet<String> {
@@ -812,5 +851,6 @@ proptest! {
 
 /// Few, since each is a long story; `PROPTEST_CASES` says otherwise.
 fn cases() -> u32 {
-    std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(40)
+    let asked = std::env::var_os("PROPTEST_CASES");
+    asked.and_then(|cases| cases.to_str()?.parse().ok()).unwrap_or(40)
 }
