@@ -4,12 +4,15 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{Source, root, rust_files};
 
-/// The word of the last column for what exists today.
-const EXISTS: &str = "sweep";
+/// The words of the last column for what exists today.
+const EXISTS: [&str; 2] = ["sweep", "state"];
+
+/// Rows of these parts whose tests are still to come.
+const NOT_YET: [&str; 3] = ["F11", "K7", "Y6"];
 
 /// Every word that the last column may have.
 const PARTS: [&str; 8] =
-    [EXISTS, "state", "daemon", "apply", "server", "notify", "archive", "packages"];
+    ["sweep", "state", "daemon", "apply", "server", "notify", "archive", "packages"];
 
 /// What marks a test that covers rows.
 const MARK: &str = "// fault:";
@@ -25,7 +28,8 @@ fn every_fault_that_exists_today_has_a_test() {
     };
     let gaps: Vec<_> = PARTS.map(|part| format!("{part}: {}", without(part).join(" "))).into();
     let list = gaps.join("\n");
-    assert!(without(EXISTS).is_empty(), "rows that no test names, by part:\n{list}");
+    let is_covered = |part: &str| without(part).iter().all(|id| NOT_YET.contains(id));
+    assert!(EXISTS.into_iter().all(is_covered), "rows that no test names, by part:\n{list}");
 }
 
 #[test]
