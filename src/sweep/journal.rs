@@ -35,6 +35,15 @@ pub(super) enum Leave {
     Held,
 }
 
+impl Journal<'_> {
+    /// Whether a batch whose intent is written may still go.
+    pub(super) async fn leave(&self, batch: &BatchId, now: Timestamp) -> Result<Leave, StateError> {
+        self.owner.check().await?;
+        let hold = self.state.held(self.account, batch, now).await?;
+        Ok(if hold.is_some() { Leave::Held } else { Leave::Given })
+    }
+}
+
 /// One sweep's part of the journal.
 #[derive(Debug)]
 pub(super) struct Ledger<'a> {
@@ -57,22 +66,18 @@ impl<'a> Ledger<'a> {
         rule: &RuleName,
         now: Timestamp,
     ) -> Result<Leave, StateError> {
-        if !self.open.contains(&batch.id) {
-            let entry = self.entry(batch, rule, now);
-            let recorded = self.journal.state.record(&self.known, &[entry]).await?;
-            self.known.clear();
-            if recorded.held.contains(&batch.id) {
-                return Ok(Leave::Held);
-            }
-            self.open.insert(batch.id.clone());
+        if self.open.contains(&batch.id) {
+            return self.journal.leave(&batch.id, now).await;
         }
-        self.still_ours().await?;
+        let entry = self.entry(batch, rule, now);
+        let recorded = self.journal.state.record(&self.known, &[entry]).await?;
+        self.known.clear();
+        if recorded.held.contains(&batch.id) {
+            return Ok(Leave::Held);
+        }
+        self.open.insert(batch.id.clone());
+        self.journal.owner.check().await?;
         Ok(Leave::Given)
-    }
-
-    /// Whether the account is still this process's.
-    pub(super) async fn still_ours(&self) -> Result<(), StateError> {
-        self.journal.owner.check().await
     }
 
     fn entry(&self, batch: &Batch, rule: &RuleName, now: Timestamp) -> Entry {
@@ -108,8 +113,10 @@ impl<'a> Ledger<'a> {
         });
     }
 
-    /// Writes the outcomes that are known by now.
+    /// Writes the outcomes that are known by now. Where the account is somebody else's, that one settles
+    /// what is open.
     pub(super) async fn write(&mut self) -> Result<(), StateError> {
+        self.journal.owner.check().await?;
         let recorded = self.journal.state.record(&self.known, &[]).await?;
         debug_assert!(recorded.held.is_empty(), "no intent was written");
         self.known.clear();

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::api::client::{DeleteAnswer, Lookup};
 use crate::api::error::{Error, ServerText};
 use crate::batch::{Batch, Undelivered};
+use crate::sweep::journal::Leave;
 use crate::sweep::outcome::{Failure, Outcome, Proof};
 use crate::sweep::recheck::{Recheck, recheck};
 use crate::sweep::{FRESH, Judged, Sweep, Swept, judge};
@@ -101,11 +102,21 @@ impl Sweep<'_> {
         Swept { position, outcome, attempts: tried.attempts }
     }
 
-    /// Looks again since the last look grew old.
+    /// Looks again since the last look grew old: at the batch, and at the holds and the account's lock,
+    /// which were asked for with it.
     async fn judge_again(&self, batch: &Batch, tried: Tried) -> Judged {
-        match judge(batch, self.look(batch).await) {
-            Judged::Over(Outcome::Gone) => Judged::Over(tried.missing()),
-            judged @ (Judged::Over(_) | Judged::Ready(_)) => judged,
+        let ready = match judge(batch, self.look(batch).await) {
+            Judged::Over(Outcome::Gone) => return Judged::Over(tried.missing()),
+            over @ Judged::Over(_) => return over,
+            ready @ Judged::Ready(_) => ready,
+        };
+        match self.journal.leave(&batch.id, self.around.clock.now()).await {
+            Ok(Leave::Given) => ready,
+            Ok(Leave::Held) => Judged::Over(Outcome::Held),
+            Err(failed) => {
+                self.failed.get_or_init(|| failed);
+                Judged::Over(Outcome::NotReached)
+            }
         }
     }
 

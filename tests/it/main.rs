@@ -18,6 +18,7 @@ mod cut;
 mod disk;
 mod files;
 mod guards;
+mod holds;
 mod hostile;
 mod keys;
 mod listing;
