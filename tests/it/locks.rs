@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use batchsweep::emulator::{Effect, Emulator, Fault, Operation};
+use sqlx::{AnyConnection, Connection, Executor};
 
 use crate::crash::assert_same;
 use crate::victim::{Done, Site, Victim, still};
-use crate::world::{KEY, id};
+use crate::world::{KEY, World, id};
 
 /// An account of so many batches that go.
 async fn site(count: usize) -> Site {
@@ -171,4 +172,36 @@ fn a_second_signal_ends_a_run_at_once_and_the_next_one_settles_what_was_open() {
             assert_true(&site).await;
         }
     });
+}
+
+// fault: T1
+#[test]
+fn an_account_is_given_up_when_the_end_of_its_run_is_written() {
+    still(async {
+        let world = World::with_tmp(2).await.remembering();
+        // The first listing finds the batches, the second one proves that they are gone.
+        world.emulator.script(Fault::on(Operation::List).nth(2).then(Effect::Delay(LATE)));
+        let (ran, is_kept) = tokio::join!(world.once(), stays_locked(&world));
+        assert_eq!((ran.code, is_kept), (0, true), "{ran:?}");
+    });
+}
+
+/// Whether the account stays locked for as long as the end of a run cannot be written.
+async fn stays_locked(world: &World) -> bool {
+    let beside = |name| world.path().with_file_name(name);
+    while world.emulator.count_of(Operation::List) < 2 {
+        tokio::time::advance(Duration::from_millis(1)).await;
+    }
+    let url = format!("sqlite://{}?mode=rw", beside("state.db").display());
+    let mut connection = AnyConnection::connect(&url).await.unwrap();
+    connection.execute("BEGIN IMMEDIATE").await.unwrap();
+    tokio::time::advance(LATE).await;
+    let lock = std::fs::File::open(beside("state.db-lock-main")).unwrap();
+    let mut is_kept = true;
+    for _ in 0..5_000 {
+        is_kept &= lock.try_lock().is_err();
+        tokio::task::yield_now().await;
+    }
+    connection.close().await.unwrap();
+    is_kept
 }
