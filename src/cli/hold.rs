@@ -50,24 +50,31 @@ pub(super) async fn hold(command: &args::Hold, global: &Global, outside: &Outsid
     };
     match make(command, &session, outside).await {
         Err(not_done) => not_done.end(outside),
-        Ok(hold) => {
+        Ok((hold, under_way)) => {
             match global.output {
                 Shape::Json => {
                     let holds = vec![HoldDocument::of(&hold)];
                     outside.terminal.json(&Document { version: 1, holds });
                 }
-                Shape::Text => outside.terminal.data(&made(&hold)),
+                Shape::Text => outside.terminal.data(&made(&hold, under_way)),
             }
             Exit::Done
         }
     }
 }
 
+/// Whether a run had written down that it is about to delete the batch, before it was held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum UnderWay {
+    Yes,
+    No,
+}
+
 async fn make(
     command: &args::Hold,
     session: &Session<'_>,
     outside: &Outside,
-) -> Result<Hold, NotDone> {
+) -> Result<(Hold, UnderWay), NotDone> {
     let account = only_account(session)?;
     let batch = batch_id(&command.id)?;
     let now = outside.clock.now();
@@ -85,19 +92,27 @@ async fn make(
     }
     durable(session)?;
     let hold = Hold { account, batch, until, why, made_at: now };
-    session.state().await?.hold(&hold).await?;
-    Ok(hold)
+    let state = session.state().await?;
+    state.hold(&hold).await?;
+    let open = state.open_intents(&hold.account).await?;
+    let is_begun = open.iter().any(|entry| entry.batch == hold.batch);
+    Ok((hold, if is_begun { UnderWay::Yes } else { UnderWay::No }))
 }
 
-fn made(hold: &Hold) -> String {
-    format!(
-        "{} in account {} is held until {}: no rule deletes it before, not even in a run\nthat is \
-         under way. To give it up: batchsweep release {}\n",
-        hold.batch,
-        hold.account,
-        clock::shown(hold.until),
-        hold.batch
-    )
+fn made(hold: &Hold, under_way: UnderWay) -> String {
+    let Hold { batch, account, .. } = hold;
+    let until = clock::shown(hold.until);
+    let told = format!("{batch} in account {account} is held until {until}");
+    match under_way {
+        UnderWay::No => format!(
+            "{told}: no rule deletes it before, not even in a run\nthat is under way. To give it up: \
+             batchsweep release {batch}\n"
+        ),
+        UnderWay::Yes => format!(
+            "{told}, but a run had begun to delete it.\nWhether that came first: batchsweep history \
+             --batch {batch}\n"
+        ),
+    }
 }
 
 /// Runs `release`.

@@ -134,42 +134,46 @@ impl<'a> Runner<'a> {
         sealed: Option<Sealed<'_>>,
     ) -> RunReport {
         self.tell(&Event::RunStarted { dry_run: armed.is_none() });
-        let ending = match self.own(armed, &memory, sealed).await {
-            Ok(ending) | Err(ending) => ending,
+        let names = [self.account.name.clone()];
+        let report = match memory.state.own(&names, self.around.clock.now()).await {
+            Err(error) => self.report(error.into(), &memory),
+            Ok(owner) => {
+                let report = self.own(armed, &memory, &owner, sealed).await;
+                owner.release().await;
+                report
+            }
         };
-        let mut report = RunReport { is_kept: memory.state.is_durable(), ..self.report(ending) };
-        let began = !matches!(report.ending, Ending::Locked(_) | Ending::NoState(_));
-        if began && let Err(problem) = self.end(&report, &memory).await {
-            report.unrecorded = Some(problem);
-        }
         self.tell(&report.finished());
         report
     }
 
-    fn report(&self, ending: Ending) -> RunReport {
+    fn report(&self, ending: Ending, memory: &Memorable<'_>) -> RunReport {
         RunReport {
             account: self.account.name.clone(),
             run_id: self.around.scope.run_id,
             requests: self.reader.requests(),
             duration: self.around.clock.monotonic().duration_since(self.began),
             ending,
-            is_kept: false,
+            is_kept: memory.state.is_durable(),
             unrecorded: None,
         }
     }
 
-    /// The run itself, as the account's only owner.
+    /// The run itself, as the account's only owner; also its end is written down as such.
     async fn own(
         &self,
         armed: Option<Armed>,
         memory: &Memorable<'_>,
+        owner: &Ownership,
         sealed: Option<Sealed<'_>>,
-    ) -> Result<Ending, Ending> {
-        let names = [self.account.name.clone()];
-        let owner = memory.state.own(&names, self.around.clock.now()).await?;
-        let ending = self.run(armed, memory, &owner, sealed).await;
-        owner.release().await;
-        ending
+    ) -> RunReport {
+        let (Ok(ending) | Err(ending)) = self.run(armed, memory, owner, sealed).await;
+        let mut report = self.report(ending, memory);
+        let began = !matches!(report.ending, Ending::Locked(_) | Ending::NoState(_));
+        if began && let Err(problem) = self.end(&report, memory).await {
+            report.unrecorded = Some(problem);
+        }
+        report
     }
 
     /// Settles what is open, recalls, plans, remembers, acts.

@@ -27,10 +27,21 @@ pub struct Journal<'a> {
     pub run_id: RunId,
 }
 
+/// Whether a batch may be deleted now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Leave {
+    /// Its intent is written, and the account is still ours.
+    Given,
+    /// Somebody holds it since the plan was made.
+    Held,
+}
+
 impl Journal<'_> {
-    /// Whether somebody holds a batch now.
-    pub(super) async fn holds(&self, batch: &BatchId, now: Timestamp) -> Result<bool, StateError> {
-        Ok(self.state.held(self.account, batch, now).await?.is_some())
+    /// Whether a batch whose intent is written may still go.
+    pub(super) async fn leave(&self, batch: &BatchId, now: Timestamp) -> Result<Leave, StateError> {
+        self.owner.check().await?;
+        let hold = self.state.held(self.account, batch, now).await?;
+        Ok(if hold.is_some() { Leave::Held } else { Leave::Given })
     }
 }
 
@@ -63,7 +74,7 @@ impl<'a> Ledger<'a> {
         for (batch, rule) in batches {
             if !self.open.contains(&batch.id) {
                 entries.push(self.entry(batch, rule, now));
-            } else if self.journal.holds(&batch.id, now).await? {
+            } else if self.journal.leave(&batch.id, now).await? == Leave::Held {
                 held.insert(batch.id.clone());
             }
         }
@@ -77,13 +88,8 @@ impl<'a> Ledger<'a> {
         let meant = entries.into_iter().map(|entry| entry.batch);
         self.open.extend(meant.filter(|batch| !recorded.held.contains(batch)));
         held.extend(recorded.held);
-        self.still_ours().await?;
+        self.journal.owner.check().await?;
         Ok(held)
-    }
-
-    /// Whether the account is still this process's.
-    pub(super) async fn still_ours(&self) -> Result<(), StateError> {
-        self.journal.owner.check().await
     }
 
     fn entry(&self, batch: &Batch, rule: &RuleName, now: Timestamp) -> Entry {
@@ -119,8 +125,10 @@ impl<'a> Ledger<'a> {
         });
     }
 
-    /// Writes the outcomes that are known by now.
+    /// Writes the outcomes that are known by now. Where the account is somebody else's, that one settles
+    /// what is open.
     pub(super) async fn write(&mut self) -> Result<(), StateError> {
+        self.journal.owner.check().await?;
         let late = self.journal.state.record(&[], &self.late).await?;
         self.late.clear();
         // One that is held all the same has no line that an outcome could go to.

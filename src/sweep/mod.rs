@@ -15,6 +15,7 @@ mod remove;
 pub mod settle;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -114,6 +115,7 @@ pub async fn run(
         around,
         settings,
         journal,
+        failed: OnceLock::new(),
     };
     let mut ledger = Ledger::new(journal);
     let (mut swept, ended) = sweep.pass(&mut ledger).await;
@@ -136,6 +138,8 @@ struct Sweep<'a> {
     around: &'a Surroundings,
     settings: &'a Settings,
     journal: Journal<'a>,
+    /// Why a batch whose intent was written could not go after all.
+    failed: OnceLock<StateError>,
 }
 
 /// What a look makes of a batch that the plan deletes.
@@ -416,6 +420,9 @@ impl<'a> Sweep<'a> {
 
     /// Whether the sweep ends after this outcome, and why.
     fn goes_on(&self, outcome: &Outcome, failures: u32) -> Option<Ended> {
+        if let Some(failed) = self.failed.get() {
+            return Some(Ended::StateFailed(failed.clone()));
+        }
         if let Outcome::Failed(
             Failure::Look(error) | Failure::Delete(error) | Failure::Unknown { look: error, .. },
         ) = outcome
@@ -517,7 +524,7 @@ impl<'a> Sweep<'a> {
             },
         };
         if again.outcome == Outcome::NotReached {
-            return Ended::Stopped;
+            return self.goes_on(&again.outcome, 0).unwrap_or(Ended::Stopped);
         }
         *one = Swept { attempts: one.attempts + again.attempts, ..again };
         self.note(one, ledger);

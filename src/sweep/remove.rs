@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use crate::api::client::{DeleteAnswer, Lookup};
 use crate::api::error::{Error, ServerText};
 use crate::batch::{Batch, Undelivered};
-use crate::state::StateError;
+use crate::sweep::journal::Leave;
 use crate::sweep::outcome::{Failure, Outcome, Proof};
 use crate::sweep::recheck::{Recheck, recheck};
 use crate::sweep::{FRESH, Judged, Sweep, Swept, judge};
@@ -102,23 +102,22 @@ impl Sweep<'_> {
         Swept { position, outcome, attempts: tried.attempts }
     }
 
-    /// Looks again since the last look grew old; at holds as well.
+    /// Looks again since the last look grew old: at the batch, and at the holds and the account's lock,
+    /// which were asked for with it.
     async fn judge_again(&self, batch: &Batch, tried: Tried) -> Judged {
-        match judge(batch, self.look(batch).await) {
-            Judged::Over(Outcome::Gone) => Judged::Over(tried.missing()),
-            Judged::Ready(at) => match self.is_held(batch).await {
-                Ok(false) => Judged::Ready(at),
-                Ok(true) => Judged::Over(Outcome::Held),
-                // The next intent says why, and ends the sweep.
-                Err(_) => Judged::Over(Outcome::NotReached),
-            },
-            over @ Judged::Over(_) => over,
+        let ready = match judge(batch, self.look(batch).await) {
+            Judged::Over(Outcome::Gone) => return Judged::Over(tried.missing()),
+            over @ Judged::Over(_) => return over,
+            ready @ Judged::Ready(_) => ready,
+        };
+        match self.journal.leave(&batch.id, self.around.clock.now()).await {
+            Ok(Leave::Given) => ready,
+            Ok(Leave::Held) => Judged::Over(Outcome::Held),
+            Err(failed) => {
+                self.failed.get_or_init(|| failed);
+                Judged::Over(Outcome::NotReached)
+            }
         }
-    }
-
-    /// Whether somebody holds a batch by now.
-    async fn is_held(&self, batch: &Batch) -> Result<bool, StateError> {
-        self.journal.holds(&batch.id, self.around.clock.now()).await
     }
 
     /// What an answer to a DELETE, the last of those tried, means.
@@ -193,16 +192,21 @@ impl Sweep<'_> {
         }
     }
 
-    /// Sends nothing again for a batch that somebody holds since the first DELETE.
+    /// Sends nothing again for a batch that somebody holds since the first DELETE, or where the account
+    /// was lost.
     async fn unless_held(&self, batch: &Batch, after: After) -> After {
         match after {
             After::Over(outcome) => After::Over(outcome),
-            After::Again(at) => match self.is_held(batch).await {
-                Ok(false) => After::Again(at),
-                Ok(true) => After::Over(Outcome::Held),
-                // The next intent says why, and ends the sweep.
-                Err(_) => After::Over(Outcome::NotReached),
-            },
+            After::Again(at) => {
+                match self.journal.leave(&batch.id, self.around.clock.now()).await {
+                    Ok(Leave::Given) => After::Again(at),
+                    Ok(Leave::Held) => After::Over(Outcome::Held),
+                    Err(failed) => {
+                        self.failed.get_or_init(|| failed);
+                        After::Over(Outcome::NotReached)
+                    }
+                }
+            }
         }
     }
 
@@ -223,10 +227,6 @@ impl Sweep<'_> {
         let Some(wait) = wait else {
             return After::Over(Outcome::Failed(Failure::Delete(error)));
         };
-        // The next intent says why, and ends the sweep.
-        if self.journal.owner.check().await.is_err() {
-            return After::Over(Outcome::Failed(Failure::Delete(error)));
-        }
         self.reader.tell_retry(&error, tried.attempts, wait);
         tokio::select! {
             () = self.around.stop.cancelled() => {

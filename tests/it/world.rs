@@ -151,19 +151,35 @@ impl World {
         self.env.extend(value.map(|value| (name.to_owned(), value.to_owned())));
     }
 
+    /// Gives it a state that outlives a run.
+    pub(crate) fn remembering(mut self) -> Self {
+        let file = self.folder.path().join("state.db");
+        self.set("BATCHSWEEP__STATE__URL", Some(&format!("sqlite:{}", file.display())));
+        self
+    }
+
     /// Runs a command. Nothing that it writes may hold the key.
     pub(crate) async fn run(&self, args: &[&str]) -> Ran {
-        self.run_with(&[], args).await
+        self.run_as(&[], Arc::clone(&self.clock) as Arc<dyn Clock>, args).await
     }
 
     /// The same with other values of some variables.
     pub(crate) async fn run_with(&self, other: &[(&str, &str)], args: &[&str]) -> Ran {
+        self.run_as(other, Arc::clone(&self.clock) as Arc<dyn Clock>, args).await
+    }
+
+    /// The same by another clock.
+    pub(crate) async fn run_by(&self, clock: Arc<dyn Clock>, args: &[&str]) -> Ran {
+        self.run_as(&[], clock, args).await
+    }
+
+    async fn run_as(&self, other: &[(&str, &str)], clock: Arc<dyn Clock>, args: &[&str]) -> Ran {
         let is_other = |name: &str| other.iter().any(|(known, _)| *known == name);
         let own = self.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let (out, err) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let outside = Outside {
             env: own.filter(|(name, _)| !is_other(name)).chain(other.iter().copied()).collect(),
-            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            clock,
             terminal: Terminal::of_streams(
                 Arc::clone(&out) as Arc<Mutex<dyn Write + Send>>,
                 Arc::clone(&err) as Arc<Mutex<dyn Write + Send>>,
@@ -187,6 +203,16 @@ impl World {
     /// `once`, as JSON, with trace logs: whatever is logged is held against the key.
     pub(crate) async fn once(&self) -> Ran {
         self.run(&["once", "--output", "json", "--log-format", "json", "-vv"]).await
+    }
+
+    /// What `history` tells of each deletion, newest first: id and outcome.
+    pub(crate) async fn history(&self) -> Vec<(String, String)> {
+        let ran = self.run(&["history", "--output", "json", "--limit", "100000"]).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let document = ran.json();
+        let rows = document["deletions"].as_array().unwrap().iter();
+        rows.map(|row| (text(&row["batch_id"]), text(&row["outcome"]))).collect()
     }
 
     /// Asserts that the client kept every rule that the emulator knows.
