@@ -99,7 +99,7 @@ fn instants() -> Vec<Instant> {
     ]
 }
 
-// fault: K1
+// fault: K1, K7
 #[test]
 fn a_run_that_is_killed_at_any_step_is_settled_by_the_next() {
     still(async {

@@ -113,10 +113,12 @@ impl Site {
         )
     }
 
-    /// Writes the file: old batches called `tmp-…` go.
+    /// Writes the file: old batches called `tmp-…` go, and one intent is written at a time: so each
+    /// instant between two writes can be met.
     pub(crate) fn file(&self, accounts: &str) {
+        let open = OPEN.replace("[sweep]", "[sweep]\nlookahead = 1");
         let state = format!("[state]\nurl = \"{}\"\n", self.state);
-        let text = format!("{OPEN}{TMP}{state}{accounts}");
+        let text = format!("{open}{TMP}{state}{accounts}");
         std::fs::write(self.folder.path().join("config.toml"), text).unwrap();
     }
 
