@@ -13,7 +13,7 @@
 use std::sync::{Arc, LazyLock};
 
 use batchsweep::api::client::{ListWindow, Reader, Surroundings};
-use batchsweep::audit;
+use batchsweep::audit::{self, patience::Past};
 use batchsweep::batch::{Batch, BatchId, Fact, RunId, Status};
 use batchsweep::clock::{Clock, SystemClock, Timestamp};
 use batchsweep::config::{self, Account, Environment};
@@ -216,7 +216,7 @@ fn second_opinion(bencher: Bencher<'_, '_>, rules: &str) {
     let verdicts = decide(&account, inventory.batches()).verdicts;
     let run = RunId::new(LISTED.1, [0; 10]);
     let plan = Plan::new(account.name.clone(), run, LISTED.1, inventory, verdicts);
-    bencher.bench(|| audit::review(&plan, &account.audit_rules()));
+    bencher.bench(|| audit::review(&plan, &account.audit_rules(Past::default())));
 }
 
 #[divan::bench]

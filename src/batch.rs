@@ -228,7 +228,24 @@ impl RunId {
         let ms = u64::try_from(now.timestamp_millis()).unwrap_or(0);
         Self(uuid::Builder::from_unix_timestamp_millis(ms, &random).into_uuid())
     }
+
+    /// Reads an id as it is shown: 36 characters, hexadecimal digits and hyphens.
+    ///
+    /// # Errors
+    /// When the text is anything else.
+    pub fn parse(text: &str) -> Result<Self, BadRunId> {
+        let id = uuid::Uuid::try_parse(text).map_err(|_unsaid| BadRunId)?;
+        // Other spellings (braces, no hyphens) are the same id, but not as anything shows it.
+        if id.to_string() == text { Ok(Self(id)) } else { Err(BadRunId) }
+    }
 }
+
+/// A text that is no run's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "a run's id looks like 019ab3c4-5d6e-7f80-9a1b-2c3d4e5f6071, as logs and `history` show it"
+)]
+pub struct BadRunId;
 
 impl fmt::Display for RunId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -571,6 +588,18 @@ pub(crate) mod fixtures {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_runs_id_is_read_as_it_is_shown_and_in_no_other_spelling() {
+        let id = RunId::new(fixtures::at("2026-11-25T12:00:00Z"), [7; 10]);
+        let shown = id.to_string();
+        assert_eq!(RunId::parse(&shown), Ok(id));
+        for other in
+            [shown.to_uppercase(), shown.replace('-', ""), format!("{{{shown}}}"), "x".into()]
+        {
+            assert_eq!(RunId::parse(&other), Err(BadRunId), "{other}");
+        }
+    }
 
     // fault: X3
     #[test]

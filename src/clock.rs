@@ -30,6 +30,11 @@ pub trait Clock: Debug + Send + Sync {
     fn monotonic(&self) -> Instant {
         Instant::now()
     }
+
+    /// Whether the runtime's time may be paused, so that it must not jump while another thread works.
+    fn may_be_paused(&self) -> bool {
+        false
+    }
 }
 
 /// The machine's clock.
@@ -73,6 +78,10 @@ impl SetClock {
 }
 
 impl Clock for SetClock {
+    fn may_be_paused(&self) -> bool {
+        true
+    }
+
     fn now(&self) -> Timestamp {
         let moved = chrono::TimeDelta::milliseconds(
             self.moved_ms.load(std::sync::atomic::Ordering::SeqCst),

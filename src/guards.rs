@@ -11,7 +11,7 @@ use chrono::TimeDelta;
 
 use crate::audit::Finding;
 use crate::batch::{BatchId, and_list, batches as n_batches, counted};
-use crate::plan::Plan;
+use crate::plan::{Plan, Stamps};
 use crate::policy::{self, KeepMatches};
 use crate::warrant::{Armed, Warrant};
 
@@ -40,6 +40,8 @@ pub struct Limits {
     pub max_deletes: Limit,
     /// The same, in percent of the inventory, 0 to 100.
     pub max_delete_percent: Limit,
+    /// How much smaller than at its last complete listing the account may be, in percent, 0 to 100.
+    pub max_shrink_percent: Limit,
     /// How far the server's clock and ours may differ, either way.
     pub max_clock_skew: Limit<Duration>,
     /// How many batches the account is known to have.
@@ -55,6 +57,20 @@ pub struct Evidence {
     pub clock_skew: Option<TimeDelta>,
     /// Where the second opinion differs.
     pub findings: Vec<Finding>,
+    /// Of the batches of the last complete listing that this program did not delete since; `None`
+    /// where no listing is remembered.
+    pub since_last: Option<SinceLast>,
+    /// The deletions of a stopped plan that a person approved, and that this run starts on.
+    pub approved: Option<Stamps>,
+}
+
+/// What became of the batches of the last complete listing, but for those that this program deleted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SinceLast {
+    /// How many there were.
+    pub batches: usize,
+    /// How many of them are not listed any more.
+    pub vanished: usize,
 }
 
 /// What one guard saw.
@@ -85,7 +101,13 @@ pub struct Shown {
     pub limit: String,
 }
 
-/// A plan that every guard lets pass.
+/// The guard of the second opinion.
+pub(crate) const AUDIT: &str = "audit";
+
+/// The guard against another account, and other people's deletions.
+const SHRINK: &str = "max_shrink_percent";
+
+/// A plan that every guard lets pass, or a person.
 #[derive(Debug)]
 pub struct AdmittedPlan {
     plan: Plan,
@@ -141,6 +163,13 @@ impl Tripped {
     }
 }
 
+impl Tripped {
+    /// Whether the listing itself may be that of another account.
+    pub fn doubts_the_listing(&self) -> bool {
+        self.readings.iter().any(|reading| reading.tripped && reading.guard == SHRINK)
+    }
+}
+
 /// Lets a plan pass, or stops it.
 ///
 /// # Errors
@@ -155,12 +184,19 @@ pub fn admit(
     let mut readings = vec![
         max_deletes(deletions, limits.max_deletes),
         max_delete_percent(deletions, batches, limits.max_delete_percent),
+        max_shrink_percent(evidence.since_last, limits.max_shrink_percent),
         clock_skew(evidence.clock_skew, limits.max_clock_skew),
         keep_matches_nothing(&evidence.keep_matches, batches),
         audit(&evidence.findings),
     ];
     readings.extend(limits.expect_batches.map(|expected| expect_batches(batches, expected)));
-    if readings.iter().any(|reading| reading.tripped) {
+    let tripped = || readings.iter().filter(|reading| reading.tripped);
+    // What a person looked at may pass, and nothing beyond it. A bug of this program nobody can approve.
+    let is_approved = || {
+        let within = evidence.approved.as_ref().is_some_and(|stamps| plan.is_within(stamps));
+        within && tripped().all(|reading| reading.guard != AUDIT)
+    };
+    if tripped().next().is_some() && !is_approved() {
         return Err(Box::new(Tripped { plan, readings }));
     }
     Ok(AdmittedPlan { plan, readings })
@@ -212,6 +248,35 @@ fn max_delete_percent(deletions: usize, batches: usize, limit: Limit) -> Reading
              them should go, raise guards.max_delete_percent to at least {}",
             n_batches(batches),
             part.div_ceil(whole.max(1)),
+        )
+    });
+    Reading::new(guard, value, limit.to_string(), detail).shown_as(with_sign, format!("{limit} %"))
+}
+
+fn max_shrink_percent(since: Option<SinceLast>, limit: Limit) -> Reading {
+    let guard = SHRINK;
+    let Some(SinceLast { batches, vanished }) = since else {
+        let limit = match limit {
+            Limit::Off => OFF.to_owned(),
+            Limit::At(limit) => limit.to_string(),
+        };
+        let shown = if limit == OFF { limit.clone() } else { format!("{limit} %") };
+        return Reading::new(guard, "unknown".to_owned(), limit, None)
+            .shown_as("no earlier listing", shown);
+    };
+    let value = percent(vanished, batches);
+    let with_sign = format!("{value} %");
+    let Limit::At(limit) = limit else {
+        return Reading::new(guard, value, OFF.to_owned(), None).shown_as(with_sign, OFF);
+    };
+    let over = vanished as u128 * 100 > u128::from(limit) * batches as u128;
+    let detail = over.then(|| {
+        format!(
+            "{vanished} of the {} of the last complete listing are gone ({value} %), and this \
+             program did not delete them; the limit is {limit} %. Is this the key of another account, \
+             or does somebody else delete? If it is right, approve this run or raise \
+             guards.max_shrink_percent",
+            n_batches(batches),
         )
     });
     Reading::new(guard, value, limit.to_string(), detail).shown_as(with_sign, format!("{limit} %"))
@@ -298,7 +363,7 @@ fn audit(findings: &[Finding]) -> Reading {
             first.id
         )
     });
-    Reading::new("audit", count.to_string(), "0".to_owned(), detail)
+    Reading::new(AUDIT, count.to_string(), "0".to_owned(), detail)
         .shown_as(counted(count as u128, "difference", "differences"), "none")
 }
 
@@ -343,6 +408,7 @@ mod tests {
     const OPEN: Limits = Limits {
         max_deletes: Limit::Off,
         max_delete_percent: Limit::Off,
+        max_shrink_percent: Limit::Off,
         max_clock_skew: Limit::Off,
         expect_batches: None,
     };
@@ -362,7 +428,13 @@ mod tests {
     }
 
     fn evidence() -> Evidence {
-        Evidence { keep_matches: vec![], clock_skew: None, findings: vec![] }
+        Evidence {
+            keep_matches: vec![],
+            clock_skew: None,
+            findings: vec![],
+            since_last: None,
+            approved: None,
+        }
     }
 
     fn tripped(plan: Plan, evidence: &Evidence, limits: &Limits) -> Vec<&'static str> {
@@ -435,6 +507,52 @@ mod tests {
         assert!(tripped(plan(0, 0), &matches(0, false), &OPEN).is_empty(), "an empty account");
     }
 
+    #[test]
+    fn an_approval_lets_exactly_the_stopped_deletions_pass_as_they_were() {
+        let limits = Limits { max_deletes: Limit::At(1), ..OPEN };
+        let approve = |plan: &Plan| Evidence { approved: Some(plan.stamps()), ..evidence() };
+        let approved = approve(&plan(3, 9));
+        assert!(tripped(plan(3, 9), &approved, &limits).is_empty());
+        assert!(tripped(plan(2, 9), &approved, &limits).is_empty(), "fewer than approved");
+        assert_eq!(tripped(plan(4, 9), &approved, &limits), ["max_deletes"], "one beyond it");
+        let mut changed = approved.clone();
+        changed.approved.as_mut().unwrap().insert("A00001".into(), "0000000000000000".into());
+        assert_eq!(tripped(plan(3, 9), &changed, &limits), ["max_deletes"], "one that changed");
+        let doubted = Evidence {
+            findings: vec![Finding {
+                id: BatchId::parse("A00001").unwrap(),
+                rule: None,
+                ours: "protected".into(),
+                theirs: "not protected".into(),
+            }],
+            ..approved
+        };
+        assert!(tripped(plan(3, 9), &doubted, &limits).contains(&"audit"), "a bug");
+    }
+
+    // fault: P3, T2
+    #[test]
+    fn an_account_that_shrank_trips_above_the_limit() {
+        for (batches, vanished, limit, expected) in [
+            (100, 50, Limit::At(50), false),
+            (100, 51, Limit::At(50), true),
+            (1, 1, Limit::At(50), true),
+            (1, 1, Limit::At(100), false),
+            (100, 1, Limit::At(0), true),
+            (0, 0, Limit::At(0), false),
+            (100, 100, Limit::Off, false),
+        ] {
+            let evidence =
+                Evidence { since_last: Some(SinceLast { batches, vanished }), ..evidence() };
+            let limits = Limits { max_shrink_percent: limit, ..OPEN };
+            let tripped = tripped(plan(0, 1), &evidence, &limits);
+            let guards = if expected { vec!["max_shrink_percent"] } else { vec![] };
+            assert_eq!(tripped, guards, "{vanished} of {batches}, {limit:?}");
+        }
+        let limits = Limits { max_shrink_percent: Limit::At(0), ..OPEN };
+        assert!(tripped(plan(0, 1), &evidence(), &limits).is_empty(), "nothing is remembered");
+    }
+
     // fault: P4
     #[test]
     fn the_key_of_another_account_trips_the_pin() {
@@ -467,6 +585,7 @@ mod tests {
         let limits = |max_deletes, percent, skew| Limits {
             max_deletes: Limit::At(max_deletes),
             max_delete_percent: Limit::At(percent),
+            max_shrink_percent: Limit::At(50),
             max_clock_skew: Limit::At(Duration::from_secs(skew)),
             expect_batches: Some(Expected { min: Some(20), max: None }),
         };
@@ -475,13 +594,17 @@ mod tests {
             KeepMatches { rule, matched: 0, may_be_empty: false }
         };
         let mut said = Vec::new();
-        for (deletions, batches, rules, seconds) in
-            [(4, 11, vec![rule("pinned"), rule("typo")], -301), (1, 1, vec![rule("typo")], 90_000)]
-        {
+        let shrunk = |batches, vanished| Some(SinceLast { batches, vanished });
+        for (deletions, batches, rules, seconds, since_last) in [
+            (4, 11, vec![rule("pinned"), rule("typo")], -301, None),
+            (1, 1, vec![rule("typo")], 90_000, shrunk(9_000, 4_501)),
+        ] {
             let evidence = Evidence {
                 keep_matches: rules,
                 clock_skew: Some(TimeDelta::seconds(seconds)),
                 findings: vec![],
+                since_last,
+                approved: None,
             };
             let stopped = admit(plan(deletions, batches), &evidence, &limits(0, 25, 300));
             for reading in stopped.unwrap_err().readings() {

@@ -8,7 +8,8 @@
 //! 3. [`policy`] decides, purely; `plan` holds a verdict for each batch; `audit` derives each
 //!    deletion a second time, by other code; `guards` admits the plan as a whole, or stops it.
 //! 4. `sweep` carries an admitted plan out, looking again before each deletion, and proves it.
-//! 5. Every stage tells [`observe`] what happened; [`cli`] shows it.
+//! 5. [`state`] remembers between runs: what was meant, done, held, seen.
+//! 6. Every stage tells [`observe`] what happened; [`cli`] shows it.
 
 pub mod clock;
 pub mod batch;
@@ -20,6 +21,7 @@ pub mod inventory;
 pub mod plan;
 pub mod audit;
 pub mod guards;
+pub mod state;
 pub mod sweep;
 pub mod config;
 pub mod run;

@@ -47,20 +47,38 @@ const STEP: f64 = 0.1;
 /// The list calls of one account of the vendor that still count. Shared by all clients that use its
 /// key, since the API counts by key; a clone is the same window.
 #[derive(Debug, Clone, Default)]
-pub struct ListWindow(Arc<Mutex<VecDeque<Instant>>>);
+pub struct ListWindow(Arc<Mutex<VecDeque<ListCall>>>);
+
+/// A list call that still counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct ListCall {
+    left: Instant,
+    /// Whether it is written down, for those who begin after this program.
+    is_noted: bool,
+}
 
 impl ListWindow {
     /// Counts calls that were made before this program, or this client, began: how long ago each left.
     pub fn remember(&self, ages: impl IntoIterator<Item = Duration>, now: Instant) {
         let mut calls = self.lock();
-        calls.extend(ages.into_iter().filter_map(|age| now.checked_sub(age)));
+        let left = ages.into_iter().filter_map(|age| now.checked_sub(age));
+        calls.extend(left.map(|left| ListCall { left, is_noted: true }));
         calls.make_contiguous().sort_unstable();
     }
 
-    /// How long ago each call left that still counts.
-    pub fn ages(&self, now: Instant) -> Vec<Duration> {
-        let calls = self.lock();
-        let ages = calls.iter().map(|at| now.saturating_duration_since(*at));
+    /// Whether nothing was called or remembered yet.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    /// How long ago each call left that still counts and was not given by this before.
+    pub fn to_note(&self, now: Instant) -> Vec<Duration> {
+        let mut calls = self.lock();
+        let new = calls.iter_mut().filter(|call| !call.is_noted);
+        let ages = new.map(|call| {
+            call.is_noted = true;
+            now.saturating_duration_since(call.left)
+        });
         ages.filter(|age| *age < LIST_WINDOW).collect()
     }
 
@@ -74,7 +92,7 @@ impl ListWindow {
         let mut calls = self.lock();
         let room = Self::room_among(&calls, now);
         if room == Leave::Now {
-            calls.push_back(now);
+            calls.push_back(ListCall { left: now, is_noted: false });
             while calls.len() > LISTS {
                 calls.pop_front();
             }
@@ -82,16 +100,16 @@ impl ListWindow {
         room
     }
 
-    fn room_among(calls: &VecDeque<Instant>, now: Instant) -> Leave {
+    fn room_among(calls: &VecDeque<ListCall>, now: Instant) -> Leave {
         let nth_last = calls.len().checked_sub(LISTS).and_then(|at| calls.get(at));
-        match nth_last.map(|at| *at + LIST_WINDOW) {
+        match nth_last.map(|call| call.left + LIST_WINDOW) {
             Some(free) if now < free => Leave::At(free),
             Some(_) | None => Leave::Now,
         }
     }
 
     /// Every change is complete before a panic could come, so a poisoned lock is still good.
-    fn lock(&self) -> MutexGuard<'_, VecDeque<Instant>> {
+    fn lock(&self) -> MutexGuard<'_, VecDeque<ListCall>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -528,7 +546,8 @@ mod tests {
         let now = start + ms(30);
         assert_eq!(other.take(Line::List, now), Leave::At(start + ms(1_000)));
         assert_eq!(one.take(Line::Other, now), Leave::Now);
-        assert_eq!(window.ages(now).len(), 54);
+        assert_eq!(window.to_note(now).len(), 52, "what was remembered is noted already");
+        assert_eq!(window.to_note(now).len(), 0, "each is given once");
         assert_eq!(other.take(Line::List, start + ms(1_000)), Leave::Now);
     }
 }

@@ -6,7 +6,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
+use sha2::Sha256;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
@@ -61,6 +63,16 @@ impl ApiKey {
     /// Whether both are the same key: then they open the same account of the vendor.
     pub fn is_same(&self, other: &Self) -> bool {
         self.0.expose_secret() == other.0.expose_secret()
+    }
+
+    /// Says which key it is without saying it: the first 8 hex digits of HMAC-SHA-256 of a fixed label.
+    pub fn fingerprint(&self) -> String {
+        let key = self.0.expose_secret().as_bytes();
+        // Every length of key is taken; without one, there is nothing to tell.
+        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
+        mac.update(b"batchsweep key fingerprint");
+        let mac = mac.finalize().into_bytes();
+        mac.iter().take(4).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
     }
 }
 

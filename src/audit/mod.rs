@@ -1,8 +1,7 @@
 //! The second opinion on a plan: each deletion derived again, plainly and slowly, from the record as
 //! the API sent it and the rule as the file says it.
 //!
-//! Not here: what a finding leads to (`guards` stops the plan), holds and probation (they are not in
-//! the record), how the policy decides: nothing here calls it, not its matchers, dates or globs. The
+//! Not here: what a finding leads to (`guards` stops the plan), how the policy decides: nothing here calls it, not its matchers, dates or globs. The
 //! two only meet in the verdict, so one mistake has to be made twice to delete a batch.
 //! Invariant: no I/O, no clock. What cannot be read is unknown, and unknown never lets a batch go.
 
@@ -20,15 +19,17 @@ mod record;
 mod expression;
 mod rule;
 mod rank;
+pub mod patience;
 
 use expression::Ground;
 use moment::{Nanos, SECOND};
+use patience::{Asked, Past};
 use rank::{Contest, Standing};
 use record::Record;
 use rule::{Opinion, Rule};
 
 /// The rules that serve the plan's account, as the file says them.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Rules<'a> {
     /// Keep rules by name.
     pub keep: &'a BTreeMap<RuleName, RawRule>,
@@ -38,6 +39,10 @@ pub struct Rules<'a> {
     pub floor: &'a str,
     /// The zone whose calendar `daily`, `weekly`, `monthly` and `yearly` count in.
     pub zone: chrono_tz::Tz,
+    /// What the file says of patience.
+    pub patience: Asked<'a>,
+    /// What is remembered.
+    pub past: Past<'a>,
 }
 
 /// One batch on which the plan and the second opinion differ: the first difference found.
@@ -114,6 +119,7 @@ struct Claim<'p> {
 
 /// The rules, read once for all batches.
 struct Reviewer<'a> {
+    rules: &'a Rules<'a>,
     ground: Ground,
     keep: Vec<(&'a RuleName, Rule<'a>)>,
     delete: BTreeMap<&'a RuleName, Rule<'a>>,
@@ -128,12 +134,13 @@ enum Floor {
 }
 
 impl<'a> Reviewer<'a> {
-    fn new(plan: &Plan, rules: &Rules<'a>) -> Self {
+    fn new(plan: &Plan, rules: &'a Rules<'a>) -> Self {
         let floor = match rules.floor {
             "off" => Floor::Off,
             text => moment::duration(text).map_or(Floor::Illegible, Floor::At),
         };
         Self {
+            rules,
             ground: Ground::at(plan.made_at()),
             keep: rules.keep.iter().map(|(name, raw)| (name, Rule::read(raw))).collect(),
             delete: rules.delete.iter().map(|(name, raw)| (name, Rule::read(raw))).collect(),
@@ -161,12 +168,38 @@ impl<'a> Reviewer<'a> {
                 return finding(Some(name), ours, NOT_PROTECTED);
             }
         }
+        if let Some(ours) = self.kept_by_people(claim, record) {
+            return finding(None, ours, NOT_PROTECTED);
+        }
+        if let Some((rule, ours)) = self.must_wait(claim) {
+            return finding(Some(rule), ours, "no rule has to wait");
+        }
         if claim.idle
             && let Some(ours) = not_idle(record)
         {
             return finding(None, ours, "idle");
         }
         self.too_young(record).and_then(|ours| finding(None, ours, "old enough for the floor"))
+    }
+
+    /// Who protects the batch by hand; `None` where nobody does.
+    fn kept_by_people(&self, claim: &Claim<'_>, record: &Record<'_>) -> Option<String> {
+        let now = self.ground.now();
+        let marked = || {
+            let asks = self.rules.patience.name_markers;
+            patience::marked(record, now, self.rules.zone).filter(|_| asks)
+        };
+        patience::held(&self.rules.past, &claim.batch.id, now).or_else(marked)
+    }
+
+    /// The rule that still has to wait, and why; `None` where none has to. A busy batch may wait.
+    fn must_wait<'c>(&self, claim: &Claim<'c>) -> Option<(&'c RuleName, String)> {
+        claim.selected_by.iter().filter(|_| claim.idle).find_map(|name| {
+            let rule = (name, self.rules.delete.get(name));
+            let (past, asked) = (&self.rules.past, self.rules.patience);
+            let ours = patience::waits(rule, &claim.batch.id, past, asked, self.ground.now())?;
+            Some((name, ours))
+        })
     }
 
     /// Why this delete rule does not select the record; `None` where it does.
@@ -339,7 +372,9 @@ mod tests {
     fn findings(file: &str, floor: &str, entries: Vec<(Batch, Verdict)>) -> Vec<String> {
         let File { keep, delete } = toml::from_str(file).unwrap();
         let (keep, delete) = (named(keep), named(delete));
-        let rules = Rules { keep: &keep, delete: &delete, floor, zone: chrono_tz::Europe::Paris };
+        let patience = Asked { probation: "0s", name_markers: true };
+        let (zone, past) = (chrono_tz::Europe::Paris, Past::default());
+        let rules = Rules { keep: &keep, delete: &delete, floor, zone, patience, past };
         review(&plan(entries), &rules).iter().map(ToString::to_string).collect()
     }
 

@@ -165,6 +165,8 @@ fn matchers(raw: &RawRule) -> Vec<Named<'_>> {
         match_all: _,
         any_age: _,
         force_failed_webhooks: _,
+        // Not of the record (`patience`).
+        grace: _,
     } = raw;
     [
         ("id", id.as_ref().map(|ids| Matcher::Id(&ids.0))),

@@ -29,7 +29,9 @@ Exit codes:
   2    wrong usage
   3    a guard stopped it, nothing was deleted
   4    the listing could not be proven complete, nothing was deleted
+  5    another process is at work on the account, nothing was deleted
   70   internal error: a bug; nothing more is deleted
+  74   the state cannot be read or written; nothing more is deleted
   75   the API is not reachable, or failing
   77   the key was refused, or payment is due
   78   bad configuration
@@ -98,8 +100,22 @@ pub enum Command {
     Plan(Plan),
     /// One run of every account now, then exit
     Once,
+    /// Delete what a sealed plan names and nothing else, each batch looked at again
+    Apply(Apply),
     /// Show every rule's answer for one batch
     Explain(Explain),
+    /// Protect a batch by hand until a day
+    Hold(Hold),
+    /// Give up the protection of a batch
+    Release(Release),
+    /// List the batches that are protected by hand
+    Holds,
+    /// Let the deletions of a run that a guard stopped go, once
+    Approve(Approve),
+    /// Show each account's last run and open guards
+    Status,
+    /// Show past deletions, also of batches long gone
+    History(History),
     /// Validate the file(s); show rules and limits in plain words
     Check(Check),
     /// Run the file's own [[test]] cases, offline
@@ -116,6 +132,16 @@ pub struct Plan {
     /// Show every batch, also those that stay
     #[arg(long)]
     pub all: bool,
+    /// Also write the plans to this file, sealed, for `apply`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// `apply`.
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// The file that `plan --out` wrote
+    pub file: PathBuf,
 }
 
 /// `explain`.
@@ -123,6 +149,47 @@ pub struct Plan {
 pub struct Explain {
     /// The batch's id, as `plan --all` and the vendor's dashboard show it
     pub id: String,
+}
+
+/// `hold`.
+#[derive(Debug, Args)]
+pub struct Hold {
+    /// The batch's id
+    pub id: String,
+    /// Until and including this day of the schedule's time zone, or until this RFC 3339 instant
+    #[arg(long, value_name = "DATE")]
+    pub until: String,
+    /// Why, for whoever finds it later
+    #[arg(long, value_name = "TEXT")]
+    pub why: String,
+}
+
+/// `release`.
+#[derive(Debug, Args)]
+pub struct Release {
+    /// The batch's id
+    pub id: String,
+}
+
+/// `approve`.
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The run that a guard stopped
+    pub run_id: String,
+}
+
+/// `history`.
+#[derive(Debug, Args)]
+pub struct History {
+    /// Since this day of the schedule's time zone, or this RFC 3339 instant
+    #[arg(long, value_name = "DATE")]
+    pub since: Option<String>,
+    /// Of this batch only
+    #[arg(long, value_name = "ID")]
+    pub batch: Option<String>,
+    /// At most so many, the newest
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub limit: u32,
 }
 
 /// `check`.

@@ -14,6 +14,7 @@ use crate::cli::session::{Session, Watch};
 use crate::cli::{once, plan};
 use crate::config::{self, Account, Environment};
 use crate::emulator::{Emulator, Product, Running, Seed};
+use crate::run::Recalled;
 use crate::run::report::{Ending, Exit, RunReport};
 use crate::sweep::outcome::{Outcome, Proof};
 
@@ -27,6 +28,9 @@ base_url = "BASE_URL"
 [guards]
 max_deletes = 150
 max_delete_percent = 50
+
+[state]
+url = "memory:"
 
 [sweep]
 requests_per_second = 60
@@ -99,7 +103,8 @@ async fn show(global: &Global, outside: &Outside) -> Result<Exit, Failure> {
         "{}\n\n",
         terminal.paint(Paint::Strong, "3. The sweep: one look and one deletion at a time")
     ));
-    let reports = once::sweep_all(&session).await;
+    let state = session.state().await.map_err(|problem| broken(&problem.to_string()))?;
+    let reports = once::sweep_all(&session, &state).await;
     session.clear_progress();
     for report in &reports {
         once::show(report, &inner);
@@ -150,7 +155,8 @@ async fn show_plan(
         terminal.paint(Paint::Strong, "2. The plan: what would go, and why (batchsweep plan)")
     ));
     let runner = session.runner(account).map_err(|cause| broken(&cause.to_string()))?;
-    let admission = runner.plan().await.map_err(|cause| broken(&cause.to_string()))?;
+    let admission =
+        runner.plan(&Recalled::default()).await.map_err(|cause| broken(&cause.to_string()))?;
     session.clear_progress();
     terminal.data(&plan::body(plan::Rows::Deletions(ROWS), &admission, terminal));
     terminal.data("\n");

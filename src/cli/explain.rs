@@ -8,20 +8,54 @@ use crate::batch::{Batch, BatchId, Fact, and_list, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure::{self, Failure};
+use crate::cli::history::{self, DeletionDocument};
+use crate::cli::hold::HoldDocument;
+use crate::cli::once;
 use crate::cli::output::{Paint, Terminal, ago, cut, table, verdict_in_words};
 use crate::cli::session::{Session, Watch};
 use crate::clock::{self, Timestamp};
 use crate::config::Account;
 use crate::inventory;
 use crate::policy::answer::Answer;
-use crate::policy::{Explanation, Memory, RuleTrace};
+use crate::policy::{Explanation, RuleTrace};
 use crate::run::report::{Exit, exit_of_listing};
+use crate::state::{Deletion, Hold, State, StateError};
 
 /// What one account has to say of the batch.
 enum Found {
-    Batch(Box<Batch>, Box<Explanation>),
-    NotHere,
+    Batch(Box<Explained>),
+    /// It is not listed; what was done to it before.
+    NotHere(Past),
     NotRead(Failure),
+}
+
+/// A batch, what the rules say of it, and its past.
+struct Explained {
+    batch: Batch,
+    explanation: Explanation,
+    past: Past,
+}
+
+/// What is remembered of a batch.
+#[derive(Default)]
+struct Past {
+    hold: Option<Hold>,
+    deletions: Vec<Deletion>,
+}
+
+impl Past {
+    async fn of(
+        state: Option<&State>,
+        account: &Account,
+        id: &BatchId,
+        now: Timestamp,
+    ) -> Result<Self, StateError> {
+        let Some(state) = state else { return Ok(Self::default()) };
+        Ok(Self {
+            hold: state.held(&account.name, id, now).await?,
+            deletions: state.past_of(&account.name, id).await?,
+        })
+    }
 }
 
 /// Runs the command.
@@ -34,27 +68,37 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
         Ok(id) => id,
         Err(problem) => return bad_id(&command.id, &problem.to_string(), &outside.terminal),
     };
-    let found = session
-        .for_each_account(async |account: &Account| look(&session, account, &id).await)
-        .await;
+    let state = match session.state_to_read().await {
+        Ok(state) => state,
+        Err(error) => return once::no_state(&error, outside),
+    };
+    let look = async |account: &Account| look(&session, state.as_ref(), account, &id).await;
+    let found = session.for_each_account(look).await;
     let mut exit = Exit::Done;
     let mut documents = Vec::new();
+    let mut gone = Vec::new();
     for (account, found) in session.config.accounts.iter().zip(&found) {
         match found {
-            Found::Batch(batch, explanation) => {
+            Found::Batch(explained) => {
                 if global.output == Shape::Text {
-                    outside.terminal.data(&text(account, batch, explanation, outside));
+                    outside.terminal.data(&text(account, explained, outside));
                 }
-                documents.push(Document::of(account, batch, explanation));
+                documents.push(Document::of(account, explained));
             }
-            Found::NotHere => {}
+            Found::NotHere(past) if past.deletions.is_empty() => {}
+            Found::NotHere(past) => {
+                if global.output == Shape::Text {
+                    outside.terminal.data(&gone_text(account, &id, past, outside));
+                }
+                gone.push(Document::of_gone(account, &id, past));
+            }
             Found::NotRead(failure) => {
                 exit = exit.worse(failure.exit);
                 failure.show(&outside.terminal, outside.stop.signal());
             }
         }
     }
-    match documents.first() {
+    match documents.first().or_else(|| gone.first()) {
         Some(document) if global.output == Shape::Json => outside.terminal.json(document),
         None if exit == Exit::Done => exit = not_found(&id, &session, &outside.terminal),
         Some(_) | None => {}
@@ -62,14 +106,28 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
     exit
 }
 
-async fn look(session: &Session<'_>, account: &Account, id: &BatchId) -> Found {
+async fn look(
+    session: &Session<'_>,
+    state: Option<&State>,
+    account: &Account,
+    id: &BatchId,
+) -> Found {
     let name = account.name.as_str();
+    let no_state = |error: &StateError| {
+        let what = format!("account `{name}`: the state cannot be read");
+        Found::NotRead(Failure { consequence: "", ..failure::of_state(what, error) })
+    };
     let runner = match session.runner(account) {
         Ok(runner) => runner,
         Err(cause) => {
             return Found::NotRead(Failure { consequence: "", ..failure::of_begin(name, &cause) });
         }
     };
+    if let Some(state) = state
+        && let Err(error) = runner.restore_window(state).await
+    {
+        return no_state(&error);
+    }
     match inventory::list(runner.reader(), runner.around()).await {
         Err(cause) => {
             let failure = failure::of_listing(name, &cause, exit_of_listing(&cause));
@@ -78,15 +136,25 @@ async fn look(session: &Session<'_>, account: &Account, id: &BatchId) -> Found {
         Ok(inventory) => {
             let listed = inventory.batches();
             let now = runner.around().clock.now();
-            listed
-                .iter()
-                .position(|batch| batch.id == *id)
-                .and_then(|index| {
-                    let explained =
-                        account.policy.explain(listed, index, &Memory::default(), now)?;
-                    Some(Found::Batch(Box::new(listed.get(index)?.clone()), Box::new(explained)))
-                })
-                .unwrap_or(Found::NotHere)
+            let memory = match session.recall(state, account).await {
+                Ok(recalled) => recalled.memory,
+                Err(error) => return no_state(&error),
+            };
+            let past = match Past::of(state, account, id, now).await {
+                Ok(past) => past,
+                Err(error) => return no_state(&error),
+            };
+            let index = listed.iter().position(|batch| batch.id == *id);
+            let explained = index.and_then(|index| {
+                let explanation = account.policy.explain(listed, index, &memory, now)?;
+                Some((listed.get(index)?.clone(), explanation))
+            });
+            match explained {
+                Some((batch, explanation)) => {
+                    Found::Batch(Box::new(Explained { batch, explanation, past }))
+                }
+                None => Found::NotHere(past),
+            }
         }
     }
 }
@@ -119,7 +187,8 @@ fn not_found(id: &BatchId, session: &Session<'_>, terminal: &Terminal) -> Exit {
 }
 
 /// The explanation for people: the sentence first, the table after it.
-fn text(account: &Account, batch: &Batch, explanation: &Explanation, outside: &Outside) -> String {
+fn text(account: &Account, explained: &Explained, outside: &Outside) -> String {
+    let Explained { batch, explanation, past } = explained;
     let (terminal, now) = (&outside.terminal, outside.clock.now());
     let verdict = verdict_in_words(explanation.verdict.name());
     let mut text = format!(
@@ -134,6 +203,10 @@ fn text(account: &Account, batch: &Batch, explanation: &Explanation, outside: &O
         let _infallible =
             writeln!(text, "If nothing else changes, it may go from {} on.", clock::shown(at));
     }
+    if let Some(hold) = past.hold.as_ref().filter(|_| explanation.verdict.name() != "held") {
+        let (until, why) = (clock::shown(hold.until), cut(&escaped(&hold.why), 80));
+        let _infallible = writeln!(text, "It is held until {until}: {why}.");
+    }
     let _infallible = writeln!(
         text,
         "\n  status    {}\n  created   {}\n  last run  {}\n",
@@ -143,7 +216,23 @@ fn text(account: &Account, batch: &Batch, explanation: &Explanation, outside: &O
     );
     let rows = explanation.rules.iter().flat_map(rows_of);
     text.push_str(&table(&["RULE", "ANSWER", "ASKS FOR", "WANTED", "SEEN"], rows));
+    text.push_str(&past_text(past));
     text
+}
+
+/// A batch that is not there any more, and what was done to it.
+fn gone_text(account: &Account, id: &BatchId, past: &Past, outside: &Outside) -> String {
+    let id = outside.terminal.paint(Paint::Strong, id.as_str());
+    format!("{id}  is not in account {} any more\n{}", account.name, past_text(past))
+}
+
+/// What was done to the batch before; nothing where nothing was.
+fn past_text(past: &Past) -> String {
+    if past.deletions.is_empty() {
+        return String::new();
+    }
+    let head = ["BEFORE", "ACCOUNT", "ID", "NAME", "RULE", "OUTCOME"];
+    format!("\n{}", table(&head, past.deletions.iter().map(history::row)))
 }
 
 fn status(batch: &Batch) -> String {
@@ -190,12 +279,12 @@ struct Document<'a> {
     version: u8,
     account: &'a str,
     batch: BatchDocument<'a>,
-    verdict: &'static str,
+    verdict: Option<&'static str>,
     reason: String,
     rules: Vec<RuleDocument<'a>>,
     eligible_at: Option<Timestamp>,
-    holds: [(); 0],
-    history: [(); 0],
+    holds: Vec<HoldDocument<'a>>,
+    history: Vec<DeletionDocument<'a>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -226,7 +315,8 @@ struct MatcherDocument<'a> {
 }
 
 impl<'a> Document<'a> {
-    fn of(account: &'a Account, batch: &'a Batch, explanation: &'a Explanation) -> Self {
+    fn of(account: &'a Account, explained: &'a Explained) -> Self {
+        let Explained { batch, explanation, past } = explained;
         Self {
             version: 1,
             account: account.name.as_str(),
@@ -237,12 +327,34 @@ impl<'a> Document<'a> {
                 created_at: batch.created_at.known().copied(),
                 last_run: batch.last_run.known().copied(),
             },
-            verdict: explanation.verdict.name(),
+            verdict: Some(explanation.verdict.name()),
             reason: explanation.verdict.reason(),
             rules: explanation.rules.iter().map(of_rule).collect(),
             eligible_at: explanation.eligible_at,
-            holds: [],
-            history: [],
+            holds: past.hold.iter().map(HoldDocument::of).collect(),
+            history: past.deletions.iter().map(DeletionDocument::of).collect(),
+        }
+    }
+
+    /// Of a batch that is not there any more.
+    fn of_gone(account: &'a Account, id: &'a BatchId, past: &'a Past) -> Self {
+        let name = past.deletions.last().map(|deletion| deletion.entry.name.as_str());
+        Self {
+            version: 1,
+            account: account.name.as_str(),
+            batch: BatchDocument {
+                id: id.as_str(),
+                name,
+                status: None,
+                created_at: None,
+                last_run: None,
+            },
+            verdict: None,
+            reason: "it is not in the account any more".to_owned(),
+            rules: Vec::new(),
+            eligible_at: None,
+            holds: past.hold.iter().map(HoldDocument::of).collect(),
+            history: past.deletions.iter().map(DeletionDocument::of).collect(),
         }
     }
 }

@@ -4,9 +4,11 @@
 
 use std::fmt::Write;
 
+use crate::cli::Outside;
 use crate::cli::output::{Paint, Terminal};
 use crate::inventory::IncompleteInventory;
-use crate::run::report::{Exit, NotBegun};
+use crate::run::report::{Exit, NotBegun, exit_of_state};
+use crate::state::StateError;
 
 /// An error, ready to be shown.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +46,14 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// Writes it to standard error, and gives the exit code it asks for.
+    pub(super) fn end(&self, outside: &Outside) -> Exit {
+        self.show(&outside.terminal, outside.stop.signal());
+        self.exit
+    }
+}
+
 /// What is true of every run that ended before it could delete.
 pub const NOTHING: &str = "nothing was deleted";
 
@@ -59,6 +69,18 @@ pub fn of_listing(account: &str, cause: &IncompleteInventory, exit: Exit) -> Fai
         }
     };
     Failure { what, consequence: NOTHING, causes, help: cause.help().to_owned(), exit }
+}
+
+/// A state that cannot be relied on.
+pub fn of_state(what: String, error: &StateError) -> Failure {
+    let said = std::error::Error::source(error).map(ToString::to_string);
+    Failure {
+        what,
+        consequence: NOTHING,
+        causes: std::iter::once(error.to_string()).chain(said).collect(),
+        help: error.help(),
+        exit: exit_of_state(error),
+    }
 }
 
 /// A run that could not begin.

@@ -8,6 +8,11 @@ mod check;
 mod demo;
 mod emulator;
 mod explain;
+mod hold;
+mod approve;
+mod apply;
+mod status;
+mod history;
 pub mod failure;
 mod once;
 pub mod output;
@@ -76,6 +81,13 @@ pub async fn run(args: Vec<OsString>, outside: &Outside) -> u8 {
         Command::Plan(command) => plan::run(command, &arguments.global, outside).await,
         Command::Once => once::run(&arguments.global, outside).await,
         Command::Explain(command) => explain::run(command, &arguments.global, outside).await,
+        Command::Apply(command) => apply::run(command, &arguments.global, outside).await,
+        Command::Hold(command) => hold::hold(command, &arguments.global, outside).await,
+        Command::Release(command) => hold::release(command, &arguments.global, outside).await,
+        Command::Holds => hold::list(&arguments.global, outside).await,
+        Command::Approve(command) => approve::run(command, &arguments.global, outside).await,
+        Command::Status => status::run(&arguments.global, outside).await,
+        Command::History(command) => history::run(command, &arguments.global, outside).await,
         Command::Check(command) => check::run(command, &arguments.global, outside).await,
         Command::Test => test::run(&arguments.global, outside),
         Command::Emulator(command) => emulator::run(command, &arguments.global, outside).await,

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::api::error::Error;
 use crate::batch::{batches, counted};
 use crate::cli::Outside;
 use crate::cli::args::{Global, Shape};
@@ -12,9 +13,11 @@ use crate::cli::output::{Paint, Terminal, cut, table};
 use crate::cli::plan;
 use crate::cli::session::{Session, Watch};
 use crate::config::Account;
-use crate::guards::Reading;
-use crate::run::report::{Ending, Exit, RunReport, exit_of_listing};
+use crate::guards::{AUDIT, Reading};
+use crate::run::apply::Refusal;
+use crate::run::report::{Ending, Exit, NotBegun, RunReport, exit_of_call, exit_of_listing};
 use crate::run::{Admission, plan_of, readings};
+use crate::state::{State, StateError};
 use crate::sweep;
 use crate::sweep::Ended;
 use crate::sweep::outcome::Outcome;
@@ -28,8 +31,14 @@ pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let reports = sweep_all(&session).await;
+    let state = match session.state().await {
+        Ok(state) => state,
+        Err(error) => return no_state(&error, outside),
+    };
+    let reports = sweep_all(&session, &state).await;
     session.clear_progress();
+    // What was written is safe; a state that cannot even be closed is told by the next run.
+    let _closed = state.close().await;
     match global.output {
         Shape::Json => outside.terminal.json(&Document::of(&reports, outside.stop.signal())),
         Shape::Text => {
@@ -41,24 +50,37 @@ pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
     worst(&reports)
 }
 
-/// One run of each account.
-pub(super) async fn sweep_all(session: &Session<'_>) -> Vec<RunReport> {
-    session.for_each_account(async |account: &Account| sweep_one(session, account).await).await
+/// Without a state no account has a run.
+pub(super) fn no_state(error: &StateError, outside: &Outside) -> Exit {
+    let failure = failure::of_state("the state cannot be used".to_owned(), error);
+    failure.show(&outside.terminal, outside.stop.signal());
+    failure.exit
 }
 
-async fn sweep_one(session: &Session<'_>, account: &Account) -> RunReport {
+/// One run of each account.
+pub(super) async fn sweep_all(session: &Session<'_>, state: &State) -> Vec<RunReport> {
+    let one = async |account: &Account| sweep_one(session, state, account).await;
+    session.for_each_account(one).await
+}
+
+async fn sweep_one(session: &Session<'_>, state: &State, account: &Account) -> RunReport {
     match session.runner(account) {
-        Ok(runner) => runner.once(session.config.arm()).await,
-        Err(cause) => {
-            let scope = session.surroundings(account).scope;
-            RunReport {
-                account: scope.account,
-                run_id: scope.run_id,
-                ending: Ending::NotBegun(cause),
-                requests: 0,
-                duration: std::time::Duration::ZERO,
-            }
-        }
+        Ok(runner) => runner.once(session.config.arm(), session.memorable(state)).await,
+        Err(cause) => not_begun(session, account, cause),
+    }
+}
+
+/// A run that could not begin.
+pub(super) fn not_begun(session: &Session<'_>, account: &Account, cause: NotBegun) -> RunReport {
+    let scope = session.surroundings(account).scope;
+    RunReport {
+        account: scope.account,
+        run_id: scope.run_id,
+        ending: Ending::NotBegun(cause),
+        requests: 0,
+        duration: std::time::Duration::ZERO,
+        is_kept: false,
+        unrecorded: None,
     }
 }
 
@@ -73,11 +95,21 @@ pub(super) fn show(report: &RunReport, outside: &Outside) {
     let account = report.account.as_str();
     match &report.ending {
         Ending::NotBegun(cause) => failure::of_begin(account, cause).show(terminal, None),
+        Ending::Locked(error) => {
+            let what = format!("account `{account}`: somebody else is at work");
+            failure::of_state(what, error).show(terminal, None);
+        }
+        Ending::NoState(error) => {
+            let what = format!("account `{account}`: the state cannot be used");
+            failure::of_state(what, error).show(terminal, None);
+        }
+        Ending::Refused(refusal) => refused(account, refusal).show(terminal, None),
+        Ending::Unsettled(error) => unsettled(account, error).show(terminal, outside.stop.signal()),
         Ending::Incomplete(cause) => {
             let exit = exit_of_listing(cause);
             failure::of_listing(account, cause, exit).show(terminal, outside.stop.signal());
         }
-        Ending::Guarded(tripped) => guarded(account, tripped.readings()).show(terminal, None),
+        Ending::Guarded(tripped) => guarded(report, tripped.readings()).show(terminal, None),
         Ending::Dry(admission) => {
             terminal.data(&plan::summary(admission, terminal));
             terminal.data(&dry_words(admission));
@@ -92,6 +124,28 @@ pub(super) fn show(report: &RunReport, outside: &Outside) {
                 failure.show(terminal, outside.stop.signal());
             }
         }
+    }
+}
+
+/// A sealed plan that does not fit any more.
+fn refused(account: &str, refusal: &Refusal) -> Failure {
+    Failure {
+        what: format!("account `{account}`: the sealed plan is refused"),
+        consequence: NOTHING,
+        causes: vec![refusal.to_string()],
+        help: refusal.help().to_owned(),
+        exit: Exit::SomeFailed,
+    }
+}
+
+/// Deletions that a killed run left open, and that cannot be looked at.
+fn unsettled(account: &str, error: &Error) -> Failure {
+    Failure {
+        what: format!("account `{account}`: what a killed run left open cannot be settled"),
+        consequence: NOTHING,
+        causes: vec![error.cause()],
+        help: format!("{}; the next run tries again", error.help()),
+        exit: exit_of_call(error),
     }
 }
 
@@ -112,7 +166,12 @@ fn dry_words(admission: &Admission) -> String {
 }
 
 /// A run that a guard stopped.
-fn guarded(account: &str, readings: &[Reading]) -> Failure {
+fn guarded(report: &RunReport, readings: &[Reading]) -> Failure {
+    let RunReport { account, run_id, .. } = report;
+    let is_doubted = readings.iter().any(|reading| reading.tripped && reading.guard == AUDIT);
+    let approve = format!(
+        "; if all of them should go, `batchsweep approve {run_id}` lets exactly these go in the next run"
+    );
     let tripped: Vec<_> = readings.iter().filter(|reading| reading.tripped).collect();
     let names: Vec<_> = tripped.iter().map(|reading| reading.guard).collect();
     Failure {
@@ -124,7 +183,8 @@ fn guarded(account: &str, readings: &[Reading]) -> Failure {
         consequence: NOTHING,
         causes: tripped.iter().map(|reading| reading.detail.clone()).collect(),
         help: format!(
-            "`batchsweep plan --account {account}` shows which batches would go, and why"
+            "`batchsweep plan --account {account}` shows which batches would go, and why{}",
+            if report.is_kept && !is_doubted { approve.as_str() } else { "" }
         ),
         exit: Exit::Guarded,
     }
@@ -134,7 +194,9 @@ fn guarded(account: &str, readings: &[Reading]) -> Failure {
 fn trouble(report: &RunReport, swept: &sweep::Report) -> Option<Failure> {
     match swept.ended {
         Ended::Whole => some_failed(report, swept).or_else(|| early_end(report, swept)),
-        Ended::Stopped | Ended::TooManyFailures(_) | Ended::Hopeless(_) => early_end(report, swept),
+        Ended::Stopped | Ended::TooManyFailures(_) | Ended::Hopeless(_) | Ended::StateFailed(_) => {
+            early_end(report, swept)
+        }
     }
 }
 
@@ -146,6 +208,7 @@ fn early_end(report: &RunReport, swept: &sweep::Report) -> Option<Failure> {
     let deleted = swept.swept.iter().filter(deleted).count();
     let (what, help) = match &swept.ended {
         Ended::Hopeless(error) => ("the sweep ended early", error.help().to_owned()),
+        Ended::StateFailed(error) => ("the sweep ended early", error.help()),
         Ended::TooManyFailures(_) => (
             "the sweep ended early",
             "the failures above say why; the next run goes on where this one ended".to_owned(),
@@ -211,19 +274,21 @@ const fn in_words(outcome: &Outcome) -> &'static str {
         | Outcome::Busy(_)
         | Outcome::Changed(_)
         | Outcome::Gone
+        | Outcome::Held
         | Outcome::Refused { .. }
         | Outcome::Failed(_) => outcome.name(),
     }
 }
 
 /// The lines of a summary, in their order: outcome, what it says, in which colour.
-const SUMMARY: [(&str, &str, Paint); 8] = [
+const SUMMARY: [(&str, &str, Paint); 9] = [
     ("deleted", "deleted", Paint::Well),
     ("failed", "failed: still there, or nobody can say", Paint::Alarm),
     ("refused", "refused by the API", Paint::Alarm),
     ("undelivered", "kept by the API, since results were never delivered", Paint::Notice),
     ("busy", "busy, left for the next run", Paint::Notice),
     ("changed", "changed since the plan, left alone", Paint::Notice),
+    ("held", "held by hand since the plan, left alone", Paint::Notice),
     ("gone", "already gone", Paint::Notice),
     ("not reached", "not reached", Paint::Notice),
 ];
@@ -330,7 +395,12 @@ impl<'a> Document<'a> {
 
 fn of_run(report: &RunReport, signal: Option<u8>) -> RunDocument<'_> {
     let (guards, batches): (&[Reading], _) = match &report.ending {
-        Ending::NotBegun(_) | Ending::Incomplete(_) => (&[], Vec::new()),
+        Ending::NotBegun(_)
+        | Ending::Locked(_)
+        | Ending::NoState(_)
+        | Ending::Refused(_)
+        | Ending::Unsettled(_)
+        | Ending::Incomplete(_) => (&[], Vec::new()),
         Ending::Guarded(tripped) => (tripped.readings(), Vec::new()),
         Ending::Dry(admission) => (readings(admission), would_delete(admission)),
         Ending::Swept(swept) => (&swept.readings, of_sweep(swept)),

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::path::Path;
 
 use serde::Serialize;
 
 use crate::batch::{Batch, RuleName, batches, counted, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
-use crate::cli::failure;
+use crate::cli::failure::{self, Failure};
+use crate::cli::once;
 use crate::cli::output::{Paint, Terminal, ago, cut, table, verdict_in_words};
 use crate::cli::session::{Session, Watch};
 use crate::clock::{self, Timestamp};
@@ -16,9 +18,11 @@ use crate::config::{Account, Config};
 use crate::guards::Reading;
 use crate::inventory::IncompleteInventory;
 use crate::plan::Plan;
+use crate::plan::seal::{Origin, SealedPlan, SealedPlans};
 use crate::policy::verdict::Verdict;
-use crate::run::report::{Exit, NotBegun, exit_of_listing};
+use crate::run::report::{Exit, NotBegun, exit_of_listing, exit_of_state};
 use crate::run::{Admission, plan_of, readings};
+use crate::state::{State, StateError};
 
 /// How many rows the table of deletions shows before it says "and N more".
 pub(super) const ROWS: usize = 40;
@@ -33,6 +37,7 @@ const GOOD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(24);
 /// Why an account has no plan.
 enum NoPlan {
     NotBegun(NotBegun),
+    State(StateError),
     Incomplete(IncompleteInventory),
 }
 
@@ -40,6 +45,7 @@ impl NoPlan {
     const fn exit(&self) -> Exit {
         match self {
             Self::NotBegun(_) => Exit::Configuration,
+            Self::State(error) => exit_of_state(error),
             Self::Incomplete(cause) => exit_of_listing(cause),
         }
     }
@@ -51,18 +57,32 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let made =
-        session.for_each_account(async |account: &Account| one(&session, account).await).await;
+    let state = match session.state_to_read().await {
+        Ok(state) => state,
+        Err(error) => return once::no_state(&error, outside),
+    };
+    let one = async |account: &Account| one(&session, state.as_ref(), account).await;
+    let made = session.for_each_account(one).await;
     session.clear_progress();
     let rows = if command.all { Rows::All } else { Rows::Deletions(ROWS) };
     let mut exit = Exit::Done;
     let mut documents = Vec::new();
+    let mut sealed = Vec::new();
     for (account, result) in session.config.accounts.iter().zip(&made) {
         match result {
-            Ok(admission) if global.output == Shape::Json => {
-                documents.push(PlanDocument::of(account, &session.config, admission));
+            Ok((admission, origin)) => {
+                sealed.push(SealedPlan::of(
+                    plan_of(admission),
+                    origin.clone(),
+                    &session.config.hash,
+                ));
+                match global.output {
+                    Shape::Json => {
+                        documents.push(PlanDocument::of(account, &session.config, admission));
+                    }
+                    Shape::Text => show(rows, account, admission, outside),
+                }
             }
-            Ok(admission) => show(rows, account, admission, outside),
             Err(cause) => {
                 exit = exit.worse(cause.exit());
                 show_no_plan(account, cause, outside);
@@ -72,18 +92,59 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
     if global.output == Shape::Json {
         outside.terminal.json(&Document { version: 1, plans: documents });
     }
-    exit
+    match &command.out {
+        Some(out) if exit == Exit::Done => write_sealed(out, sealed, global, outside),
+        Some(_) | None => exit,
+    }
 }
 
-async fn one(session: &Session<'_>, account: &Account) -> Result<Admission, NoPlan> {
+/// Writes sealed plans: whole, or not at all.
+fn write_sealed(out: &Path, plans: Vec<SealedPlan>, global: &Global, outside: &Outside) -> Exit {
+    let text = SealedPlans::seal(plans).to_text();
+    let mut beside = out.as_os_str().to_owned();
+    beside.push(".new");
+    let written = std::fs::write(&beside, text).and_then(|()| std::fs::rename(&beside, out));
+    if let Err(problem) = written {
+        return Failure {
+            what: format!("cannot write the sealed plans to {}", out.display()),
+            consequence: "",
+            causes: vec![problem.to_string()],
+            help: "choose a file in a folder that you may write".to_owned(),
+            exit: Exit::State,
+        }
+        .end(outside);
+    }
+    if global.output == Shape::Text {
+        outside.terminal.data(&format!(
+            "\nSealed for 24 hours in {}: `batchsweep apply {}` deletes these batches and no others.\n",
+            out.display(),
+            out.display()
+        ));
+    }
+    Exit::Done
+}
+
+async fn one(
+    session: &Session<'_>,
+    state: Option<&State>,
+    account: &Account,
+) -> Result<(Admission, Origin), NoPlan> {
     let runner = session.runner(account).map_err(NoPlan::NotBegun)?;
-    runner.plan().await.map_err(NoPlan::Incomplete)
+    let recalled = session.recall(state, account).await.map_err(NoPlan::State)?;
+    if let Some(state) = state {
+        runner.restore_window(state).await.map_err(NoPlan::State)?;
+    }
+    let admission = runner.plan(&recalled).await.map_err(NoPlan::Incomplete)?;
+    Ok((admission, runner.origin()))
 }
 
 fn show_no_plan(account: &Account, cause: &NoPlan, outside: &Outside) {
     let name = account.name.as_str();
     let failure = match cause {
         NoPlan::NotBegun(cause) => failure::of_begin(name, cause),
+        NoPlan::State(error) => {
+            failure::of_state(format!("account `{name}`: the state cannot be read"), error)
+        }
         NoPlan::Incomplete(cause) => failure::of_listing(name, cause, exit_of_listing(cause)),
     };
     failure.show(&outside.terminal, outside.stop.signal());
@@ -166,6 +227,7 @@ fn cause(verdict: &Verdict) -> String {
     let first = |rules: &[RuleName]| rules.first().map_or_else(String::new, ToString::to_string);
     match verdict {
         Verdict::Delete { .. }
+        | Verdict::Wait { .. }
         | Verdict::Busy { .. }
         | Verdict::TooYoung { .. }
         | Verdict::Held { .. } => first(verdict.selected_by()),

@@ -18,8 +18,9 @@ use crate::observe::event::{Observer, Scope};
 use crate::observe::log::{self, Json, Level, Log, SharedWriter};
 use crate::observe::progress::Progress;
 use crate::observe::{All, Colour};
-use crate::run::Runner;
 use crate::run::report::NotBegun;
+use crate::run::{Memorable, Recalled, Runner, Sight, recall};
+use crate::state::{BadLocation, Location, State, StateError};
 
 /// Accounts that are swept at the same time. They share nothing but this machine.
 const ACCOUNTS_AT_ONCE: usize = 4;
@@ -129,6 +130,55 @@ impl<'a> Session<'a> {
         if let Some(progress) = &self.progress {
             progress.clear();
         }
+    }
+
+    /// Opens the state for runs.
+    ///
+    /// # Errors
+    /// When it cannot be relied on.
+    pub(super) async fn state(&self) -> Result<State, StateError> {
+        match self.location() {
+            Ok(location) => State::open(&location, self.outside.clock.now()).await,
+            Err(bad) => Err(StateError::NoPlace(bad)),
+        }
+    }
+
+    /// Opens the state for somebody who only looks; `None` where there is none yet.
+    ///
+    /// # Errors
+    /// When there is one that cannot be read.
+    pub(super) async fn state_to_read(&self) -> Result<Option<State>, StateError> {
+        let Ok(location) = self.location() else { return Ok(None) };
+        match State::open_read_only(&location).await {
+            Ok(state) => Ok(Some(state)),
+            Err(StateError::None { .. }) => Ok(None),
+            Err(problem) => Err(problem),
+        }
+    }
+
+    fn location(&self) -> Result<Location, BadLocation> {
+        let location = self.config.state.clone()?;
+        let may_be_paused = self.outside.clock.may_be_paused();
+        Ok(if may_be_paused { location.holding_paused_time() } else { location })
+    }
+
+    /// Where runs write what they did.
+    pub(super) fn memorable<'m>(&'m self, state: &'m State) -> Memorable<'m> {
+        Memorable { state, config_hash: &self.config.hash, keep_history: self.config.keep_history }
+    }
+
+    /// What is known of an account, for somebody who only looks.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub(super) async fn recall(
+        &self,
+        state: Option<&State>,
+        account: &Account,
+    ) -> Result<Recalled, StateError> {
+        let Some(state) = state else { return Ok(Recalled::default()) };
+        let (rules, now) = (&account.rule_hashes, self.outside.clock.now());
+        recall(state, &account.name, rules, now, Sight::LooksOnly).await
     }
 
     /// Prepares a run of one account: reads its key, makes its client.

@@ -65,7 +65,12 @@ pub(super) fn run(global: &Global, outside: &Outside) -> Exit {
 fn run_case(test: &TestCase, account: &Account, outside: &Outside) -> Case {
     let now = outside.clock.now();
     let batches = [test.batch_at(now)];
-    let decision = account.policy.decide(&batches, &Memory::default(), now);
+    // A case is about rules, so patience is over, unless it is what the case is about.
+    let memory = match test.expect {
+        "wait" => Memory::default(),
+        _ => account.policy.nothing_to_wait_for(&batches),
+    };
+    let decision = account.policy.decide(&batches, &memory, now);
     let name = batches.first().map_or_else(String::new, crate::batch::Batch::shown_name);
     let Some(verdict) = decision.verdicts.first() else {
         return Case {

@@ -12,6 +12,19 @@ use sha2::{Digest, Sha256};
 
 use super::defaults;
 use super::duration::Span;
+use crate::batch::RuleName;
+use crate::policy::RuleKind;
+
+/// The hash of one rule of a kind, in hex: of what it says itself, whatever its defaults.
+pub(super) fn of_rule(
+    written: &BTreeMap<String, Vec<String>>,
+    kind: RuleKind,
+    rule: &RuleName,
+) -> String {
+    let prefix = format!("{}.{rule}.", kind.name());
+    let own = written.iter().filter(|(path, _)| path.starts_with(&prefix));
+    hash(own.map(|(path, values)| (path.clone(), values.clone())).collect())
+}
 
 /// The hash of leaf values by path, in hex.
 pub(super) fn of(written: &BTreeMap<String, Vec<String>>) -> String {
@@ -21,8 +34,12 @@ pub(super) fn of(written: &BTreeMap<String, Vec<String>>) -> String {
         .collect();
     effective.extend(written.iter().map(|(path, values)| (path.clone(), values.clone())));
     effective.remove("dry_run");
+    hash(effective)
+}
+
+fn hash(leaves: BTreeMap<String, Vec<String>>) -> String {
     let mut hash = Sha256::new();
-    for (path, values) in effective {
+    for (path, values) in leaves {
         hash.update(path.len().to_le_bytes());
         hash.update(path);
         for value in values {

@@ -111,6 +111,7 @@ fn superfluous(rule: &DeleteRule, all: &[DeleteRule], raw: &RawConfig) -> Option
             small.undelivered == Undelivered::Respect && large.undelivered == Undelivered::Force;
         let small_parts: Vec<_> = small.matchers.iter().map(Part::Whole).collect();
         !is_stricter
+            && large.grace <= small.grace
             && serves_all_of(raw_of(large), raw_of(small), raw)
             && covers(&large.matchers, &small_parts)
     };
@@ -316,7 +317,7 @@ mod tests {
     use crate::batch::fixtures::{at, batch};
     use crate::batch::{Batch, BatchId, Fact, word};
     use crate::policy::verdict::Verdict;
-    use crate::policy::{Counts, Memory, Policy, When, WholeRegex};
+    use crate::policy::{Counts, Memory, Policy, Terms, When, WholeRegex};
 
     fn glob(text: &str) -> Glob {
         Glob::parse(text).unwrap()
@@ -447,7 +448,8 @@ mod tests {
     fn rule(name: &str, matchers: &[usize]) -> DeleteRule {
         let matchers = matchers.iter().copied().map(matcher).collect();
         let undelivered = Undelivered::Respect;
-        DeleteRule { name: RuleName::parse(name).unwrap(), matchers, undelivered }
+        let grace = Duration::ZERO;
+        DeleteRule { name: RuleName::parse(name).unwrap(), matchers, undelivered, grace }
     }
 
     proptest! {
@@ -475,7 +477,13 @@ mod tests {
                 may_be_empty: true,
             };
             let covered = split.iter().all(|part| covers(&wide.matchers, part));
-            let policy = Policy::new(vec![keep], vec![parts], None, chrono_tz::Tz::UTC);
+            let terms = Terms {
+                never_younger_than: None,
+                probation: Duration::ZERO,
+                name_markers: false,
+                zone: chrono_tz::Tz::UTC,
+            };
+            let policy = Policy::new(vec![keep], vec![parts], terms);
             let decision = policy.decide(&batches(), &Memory::default(), at("2026-02-01T00:00:00Z"));
             let goes = decision.verdicts.iter().any(|v| matches!(v, Verdict::Delete { .. }));
             prop_assert!(!(covered && goes), "{small:?} in {large:?}");

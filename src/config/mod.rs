@@ -21,6 +21,7 @@ mod layers;
 mod overrides;
 mod check;
 mod settings;
+mod memory;
 pub mod secret;
 mod accounts;
 mod rules;
@@ -31,6 +32,7 @@ mod fingerprint;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use chrono_tz::Tz;
 
@@ -49,10 +51,12 @@ use self::raw::{RawConfig, RawRule};
 use self::settings::Shared;
 use crate::api;
 use crate::audit;
+use crate::audit::patience::{Asked, Past};
 use crate::batch::{AccountName, RuleName};
 use crate::guards;
 use crate::observe::Colour;
-use crate::policy::Policy;
+use crate::policy::{Policy, RuleKind};
+use crate::state;
 use crate::sweep;
 use crate::warrant::Armed;
 
@@ -106,6 +110,10 @@ pub struct Config {
     pub replaced: Vec<Replaced>,
     /// The zone that calendar days are counted in.
     pub zone: Tz,
+    /// Where what is remembered is; an error where this machine has no usual place for it.
+    pub state: Result<state::Location, state::BadLocation>,
+    /// How long runs and deletions are remembered.
+    pub keep_history: Duration,
     /// Whether runs only plan.
     pub dry_run: bool,
     /// The files that were read.
@@ -128,6 +136,10 @@ pub struct Account {
     pub rules: RawRules,
     /// The floor `never_younger_than` as written, for the second opinion.
     pub floor_text: String,
+    /// `guards.probation` as written, for the same.
+    pub probation_text: String,
+    /// Hashes of its rules.
+    pub rule_hashes: RuleHashes,
     /// The zone that calendar days are counted in.
     pub zone: Tz,
     /// Limits on its plans.
@@ -138,9 +150,13 @@ pub struct Account {
 
 impl Account {
     /// The rules as the second opinion reads them.
-    pub fn audit_rules(&self) -> audit::Rules<'_> {
+    pub fn audit_rules<'a>(&'a self, past: Past<'a>) -> audit::Rules<'a> {
         let (keep, delete) = (&self.rules.keep, &self.rules.delete);
-        audit::Rules { keep, delete, floor: &self.floor_text, zone: self.zone }
+        let patience = Asked {
+            probation: &self.probation_text,
+            name_markers: self.policy.obeys_name_markers(),
+        };
+        audit::Rules { keep, delete, floor: &self.floor_text, zone: self.zone, patience, past }
     }
 
     /// Says where the account is and which key opens it, without the key: two of the file's accounts
@@ -157,6 +173,15 @@ pub struct RawRules {
     pub keep: BTreeMap<RuleName, RawRule>,
     /// `[delete.…]`.
     pub delete: BTreeMap<RuleName, RawRule>,
+}
+
+/// A hash of each rule's own content, by name: it changes when the rule does.
+#[derive(Debug, Clone, Default)]
+pub struct RuleHashes {
+    /// Of keep rules.
+    pub keep: BTreeMap<RuleName, String>,
+    /// Of delete rules.
+    pub delete: BTreeMap<RuleName, String>,
 }
 
 impl RawRules {
@@ -281,6 +306,8 @@ struct Read {
     tests: Vec<TestCase>,
     hash: String,
     zone: Tz,
+    state: Result<state::Location, state::BadLocation>,
+    keep_history: Duration,
     dry_run: bool,
     layered: Layered,
 }
@@ -295,6 +322,8 @@ impl Read {
             warnings,
             replaced,
             zone: self.zone,
+            state: self.state,
+            keep_history: self.keep_history,
             dry_run: self.dry_run || dry_run == DryRun::Forced,
             sources,
             places,
@@ -324,6 +353,7 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
     };
     let mut check = Check::new(&layered, problems);
     let shared = settings::shared(&mut check);
+    let kept = memory::read(&mut check, &request.env);
     let reached = accounts::read_all(&mut check, &request.env, file);
     rules::judge_all(&mut check);
     let tests = cases::read_all(&mut check, &cases::Known::of(&layered.raw));
@@ -341,7 +371,9 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
         accounts,
         tests,
         hash: fingerprint::of(&layered.leaves),
-        zone: shared.zone,
+        zone: shared.terms.zone,
+        state: kept.state,
+        keep_history: kept.keep_history,
         dry_run: layered.raw.dry_run.unwrap_or(defaults::DRY_RUN),
         layered,
     })
@@ -352,6 +384,14 @@ fn account(reached: Reached, shared: &Shared, layered: &Layered) -> Option<Accou
     let Reached { name, product, base_url, proxy, key, expected } = reached;
     let rules = RawRules::serving(&name, &layered.raw);
     let (keep, delete) = rules::compile(&rules)?;
+    let hashes = |kind, rules: &BTreeMap<RuleName, RawRule>| {
+        let hash = |rule: &RuleName| fingerprint::of_rule(&layered.leaves, kind, rule);
+        rules.keys().map(|rule| (rule.clone(), hash(rule))).collect()
+    };
+    let rule_hashes = RuleHashes {
+        keep: hashes(RuleKind::Keep, &rules.keep),
+        delete: hashes(RuleKind::Delete, &rules.delete),
+    };
     Some(Account {
         api: api::client::Settings {
             product,
@@ -362,13 +402,16 @@ fn account(reached: Reached, shared: &Shared, layered: &Layered) -> Option<Accou
             proxy,
         },
         key,
-        policy: Policy::new(keep, delete, shared.floor, shared.zone),
+        policy: Policy::new(keep, delete, shared.terms.clone()),
         rules,
         floor_text: shared.floor_text.clone(),
-        zone: shared.zone,
+        probation_text: shared.probation_text.clone(),
+        rule_hashes,
+        zone: shared.terms.zone,
         limits: guards::Limits {
             max_deletes: shared.max_deletes,
             max_delete_percent: shared.max_delete_percent,
+            max_shrink_percent: shared.max_shrink_percent,
             max_clock_skew: shared.max_clock_skew,
             expect_batches: expected,
         },

@@ -24,6 +24,8 @@ pub struct RawConfig {
     pub guards: RawGuards,
     /// How a plan is carried out.
     pub sweep: RawSweep,
+    /// What is remembered between runs.
+    pub state: RawState,
     /// Keep rules by name.
     pub keep: BTreeMap<String, RawRule>,
     /// Delete rules by name.
@@ -66,12 +68,18 @@ pub struct RawGuards {
     pub max_deletes: Option<RawLimit>,
     /// The same, in percent of the inventory.
     pub max_delete_percent: Option<RawLimit>,
+    /// How much smaller than at its last complete listing an account may be, in percent.
+    pub max_shrink_percent: Option<RawLimit>,
     /// Failures in a row that end a sweep.
     pub max_consecutive_failures: Option<RawLimit>,
     /// The floor under every rule.
     pub never_younger_than: Option<RawText>,
     /// How far our clock and the server's may differ.
     pub max_clock_skew: Option<RawText>,
+    /// How long a new or edited delete rule only plans.
+    pub probation: Option<RawText>,
+    /// Whether `[keep]` in a batch's name protects it.
+    pub name_markers: Option<bool>,
 }
 
 /// `[sweep]`.
@@ -90,6 +98,16 @@ pub struct RawSweep {
     pub request_timeout: Option<RawText>,
     /// How often one call is tried.
     pub max_attempts: Option<u32>,
+}
+
+/// `[state]`.
+#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawState {
+    /// Where it is.
+    pub url: Option<String>,
+    /// How long runs and deletions are remembered.
+    pub keep_history: Option<RawText>,
 }
 
 /// `[keep.NAME]` or `[delete.NAME]`: every key that a rule of either kind may have.
@@ -150,6 +168,8 @@ pub struct RawRule {
     pub any_age: Option<bool>,
     /// Delete rules: delete even if a webhook was never delivered.
     pub force_failed_webhooks: Option<bool>,
+    /// Delete rules: how long a batch must stay selected.
+    pub grace: Option<RawText>,
 }
 
 /// `[[test]]`.

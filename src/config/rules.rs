@@ -4,11 +4,13 @@
 //! pattern, a count of zero) or could delete far more than meant (no selector, no bound).
 
 use std::num::NonZeroU32;
+use std::time::Duration;
 
 use super::RawRules;
 use super::accounts::rule_or_account_name;
 use super::check::{Check, complaint_of};
 use super::diagnose::{Complaint, Problems, Sources};
+use super::duration::Span;
 use super::hide;
 use super::layers::Layered;
 use super::near;
@@ -31,7 +33,7 @@ const OF_KEEP: [&str; 8] =
     ["group_by", "last", "daily", "weekly", "monthly", "yearly", "within", "may_be_empty"];
 
 /// Keys that only delete rules have.
-const OF_DELETE: [&str; 3] = ["match_all", "any_age", "force_failed_webhooks"];
+const OF_DELETE: [&str; 4] = ["match_all", "any_age", "force_failed_webhooks", "grace"];
 
 /// Of all keys of rules, those of the kind of rule that the path is in.
 pub(super) fn keys_of_kind(path: &KeyPath, mut keys: Vec<String>) -> Vec<String> {
@@ -114,7 +116,12 @@ fn warn_of_idle_accounts(check: &mut Check<'_, '_>) {
 /// Reads a keep rule.
 fn keep(check: &mut Check<'_, '_>, name: &RuleName, raw: &RawRule) -> Option<KeepRule> {
     let path = KeyPath::of(["keep", name.as_str()]);
-    let given = [raw.match_all, raw.any_age, raw.force_failed_webhooks].map(|key| key.is_some());
+    let given = [
+        raw.match_all.is_some(),
+        raw.any_age.is_some(),
+        raw.force_failed_webhooks.is_some(),
+        raw.grace.is_some(),
+    ];
     let foreign = OF_DELETE.into_iter().zip(given);
     refuse_foreign_keys(check, &path, foreign, "a keep rule deletes nothing");
     let matchers = matchers(check, &path, raw);
@@ -147,6 +154,7 @@ fn delete(check: &mut Check<'_, '_>, name: &RuleName, raw: &RawRule) -> Option<D
     let foreign = OF_KEEP.into_iter().zip(given);
     let help = "a delete rule only selects; what is to stay, a `[keep.…]` rule says";
     refuse_foreign_keys(check, &path, foreign, help);
+    let grace = raw.grace.as_ref().map(|text| check.span(&path.then("grace"), text));
     let matchers = matchers(check, &path, raw)?;
     if !check.layered.is_damaged(&path) {
         require_selector(check, &path, raw, &matchers);
@@ -154,7 +162,8 @@ fn delete(check: &mut Check<'_, '_>, name: &RuleName, raw: &RawRule) -> Option<D
     }
     let forced = raw.force_failed_webhooks == Some(true);
     let undelivered = if forced { Undelivered::Force } else { Undelivered::Respect };
-    Some(DeleteRule { name: name.clone(), matchers, undelivered })
+    let grace = grace.map_or(Some(Duration::ZERO), |grace| grace.map(Span::duration))?;
+    Some(DeleteRule { name: name.clone(), matchers, undelivered, grace })
 }
 
 /// Keys that only the other kind of rule has, each with whether it is given.

@@ -15,17 +15,19 @@ use super::near;
 use super::place::KeyPath;
 use super::raw::{RawLimit, RawText};
 use crate::guards::Limit;
+use crate::policy::Terms;
 use crate::sweep;
 
 /// What all accounts share.
 #[derive(Debug, Clone)]
 pub(super) struct Shared {
-    pub(super) zone: Tz,
     pub(super) max_deletes: Limit,
     pub(super) max_delete_percent: Limit,
+    pub(super) max_shrink_percent: Limit,
     pub(super) max_clock_skew: Limit<Duration>,
-    pub(super) floor: Option<Duration>,
+    pub(super) terms: Terms,
     pub(super) floor_text: String,
+    pub(super) probation_text: String,
     pub(super) sweep: sweep::Settings,
     pub(super) requests_per_second: u32,
     pub(super) request_timeout: Duration,
@@ -33,21 +35,37 @@ pub(super) struct Shared {
 
 /// Reads the shared settings. After a complaint the value is a default, which nobody uses.
 pub(super) fn shared(check: &mut Check<'_, '_>) -> Shared {
-    let floor = floor(check);
+    let terms = terms(check);
     let max_clock_skew = max_clock_skew(check);
     Shared {
-        zone: zone(check),
         max_deletes: limit(check.layered.raw.guards.max_deletes, defaults::MAX_DELETES),
-        max_delete_percent: max_delete_percent(check),
+        max_delete_percent: percent(check, "max_delete_percent"),
+        max_shrink_percent: percent(check, "max_shrink_percent"),
         max_clock_skew,
-        floor: match floor {
-            SpanOrOff::Off => None,
-            SpanOrOff::Span(span) => Some(span.duration()),
-        },
+        terms,
         floor_text: floor_text(check),
+        probation_text: probation_text(check),
         requests_per_second: requests_per_second(check),
         request_timeout: request_timeout(check).duration(),
         sweep: sweep_settings(check),
+    }
+}
+
+/// What holds for every rule.
+fn terms(check: &mut Check<'_, '_>) -> Terms {
+    let layered = check.layered;
+    let guards = &layered.raw.guards;
+    let never_younger_than = match floor(check) {
+        SpanOrOff::Off => None,
+        SpanOrOff::Span(span) => Some(span.duration()),
+    };
+    let probation = guards.probation.as_ref();
+    let probation = probation.and_then(|text| check.span(&guard("probation"), text));
+    Terms {
+        never_younger_than,
+        probation: probation.unwrap_or(defaults::PROBATION).duration(),
+        name_markers: guards.name_markers.unwrap_or(defaults::NAME_MARKERS),
+        zone: zone(check),
     }
 }
 
@@ -75,15 +93,19 @@ const fn limit(written: Option<RawLimit>, default: u32) -> Limit {
     }
 }
 
-fn max_delete_percent(check: &mut Check<'_, '_>) -> Limit {
-    let written = check.layered.raw.guards.max_delete_percent;
-    let limit = limit(written, defaults::MAX_DELETE_PERCENT);
+/// A share of the inventory in percent, or off.
+fn percent(check: &mut Check<'_, '_>, key: &str) -> Limit {
+    let guards = &check.layered.raw.guards;
+    let limit = match key {
+        "max_shrink_percent" => limit(guards.max_shrink_percent, defaults::MAX_SHRINK_PERCENT),
+        _ => limit(guards.max_delete_percent, defaults::MAX_DELETE_PERCENT),
+    };
     if let Limit::At(percent) = limit
         && percent > 100
     {
         let message = format!("{percent} percent is more than all");
         let help = "from 0 to 100; `\"off\"` switches this guard off";
-        check.value(&guard("max_delete_percent"), Complaint::error(message).help(help));
+        check.value(&guard(key), Complaint::error(message).help(help));
     }
     limit
 }
@@ -109,6 +131,12 @@ fn floor(check: &mut Check<'_, '_>) -> SpanOrOff {
 fn floor_text(check: &Check<'_, '_>) -> String {
     let written = check.layered.raw.guards.never_younger_than.as_ref();
     written.map_or_else(|| defaults::NEVER_YOUNGER_THAN.to_string(), |text| text.0.clone())
+}
+
+/// The probation as the file says it.
+fn probation_text(check: &Check<'_, '_>) -> String {
+    let written = check.layered.raw.guards.probation.as_ref();
+    written.map_or_else(|| defaults::PROBATION.to_string(), |text| text.0.clone())
 }
 
 fn sweep_settings(check: &mut Check<'_, '_>) -> sweep::Settings {

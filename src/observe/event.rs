@@ -10,6 +10,7 @@ use std::fmt::Debug;
 use std::time::Duration;
 
 use crate::batch::{AccountName, BatchId, RuleName, RunId};
+use crate::clock::Timestamp;
 
 /// Whose event it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +99,7 @@ pub enum Event {
     BatchSkipped {
         /// The batch.
         batch: Subject,
-        /// `busy`, `changed`, `gone`, `refused` or `stopped`.
+        /// `busy`, `changed`, `held`, `gone` or `refused`.
         outcome: &'static str,
         /// Why, for people.
         detail: String,
@@ -111,6 +112,38 @@ pub enum Event {
         detail: String,
         /// How many DELETEs were sent.
         attempt: u32,
+    },
+    /// A deletion that a killed run left open was settled by a look.
+    JournalSettled {
+        /// The batch.
+        batch: BatchId,
+        /// The rule that selected it.
+        rule: RuleName,
+        /// The run that was killed.
+        of_run: RunId,
+        /// `deleted` or `failed`.
+        outcome: &'static str,
+    },
+    /// A keep rule was edited or taken away since the last run.
+    ProtectionGone {
+        /// The rule.
+        rule: RuleName,
+    },
+    /// Somebody's protection of a batch ends within three days.
+    HoldExpires {
+        /// The batch.
+        batch: BatchId,
+        /// When.
+        until: Timestamp,
+        /// Why it was held, escaped.
+        why: String,
+    },
+    /// A person approved a plan that a guard had stopped, and this run starts on it.
+    GuardApproved {
+        /// The run whose plan was approved.
+        of_run: RunId,
+        /// Who approved it, escaped.
+        by: String,
     },
     /// A call is tried again.
     ApiRetry {

@@ -251,6 +251,10 @@ fn counts(counts: &std::collections::BTreeMap<&'static str, usize>) -> String {
 }
 
 impl Observer for Log {
+    #[expect(
+        clippy::cognitive_complexity,
+        reason = "one arm for each event; the branches are those of the macros"
+    )]
     fn observe(&self, scope: &Scope, event: &Event) {
         match event {
             Event::RunStarted { .. } | Event::RunFinished { .. } => run(scope, event),
@@ -286,7 +290,37 @@ impl Observer for Log {
                 { attempt = attempt, detail = detail.as_str(), }, "could not delete the batch"
             ),
             Event::ApiRetry { .. } | Event::ApiPaused { .. } => api(scope, event),
+            Event::JournalSettled { .. }
+            | Event::HoldExpires { .. }
+            | Event::GuardApproved { .. } => past(scope, event),
+            Event::ProtectionGone { rule } => line!(
+                warn, scope, "protection.gone", { rule = rule.as_str(), },
+                "a keep rule was edited or taken away; what it protected waits for guards.probation"
+            ),
         }
+    }
+}
+
+fn past(scope: &Scope, event: &Event) {
+    if let Event::JournalSettled { batch, rule, of_run, outcome } = event {
+        line!(
+            warn, scope, "journal.settled",
+            { rule = rule.as_str(), batch_id = batch.as_str(), of_run = %of_run, outcome = *outcome, },
+            "a deletion that a killed run left open is settled: {outcome}"
+        );
+    }
+    if let Event::HoldExpires { batch, until, why } = event {
+        line!(
+            warn, scope, "hold.expires",
+            { batch_id = batch.as_str(), until = until.to_rfc3339().as_str(), why = why.as_str(), },
+            "a hold ends within three days"
+        );
+    }
+    if let Event::GuardApproved { of_run, by } = event {
+        line!(
+            warn, scope, "guard.approved", { of_run = %of_run, by = by.as_str(), },
+            "this run starts on a plan that a person approved"
+        );
     }
 }
 
@@ -333,7 +367,11 @@ fn run(scope: &Scope, event: &Event) {
         | Event::BatchSkipped { .. }
         | Event::BatchFailed { .. }
         | Event::ApiRetry { .. }
-        | Event::ApiPaused { .. } => {}
+        | Event::ApiPaused { .. }
+        | Event::JournalSettled { .. }
+        | Event::ProtectionGone { .. }
+        | Event::HoldExpires { .. }
+        | Event::GuardApproved { .. } => {}
     }
 }
 

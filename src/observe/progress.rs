@@ -76,7 +76,11 @@ impl Observer for Progress {
             | Event::GuardTripped { .. }
             | Event::BatchWouldDelete { .. }
             | Event::ApiRetry { .. }
-            | Event::ApiPaused { .. } => {}
+            | Event::ApiPaused { .. }
+            | Event::JournalSettled { .. }
+            | Event::ProtectionGone { .. }
+            | Event::HoldExpires { .. }
+            | Event::GuardApproved { .. } => {}
         }
     }
 }

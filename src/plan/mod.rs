@@ -3,12 +3,17 @@
 //! Not here: how verdicts are found (`policy`), whether the plan may be carried out (`guards`).
 //! Invariant: a plan belongs to one proven inventory; verdict `i` is that of batch `i`.
 
-use std::collections::BTreeMap;
+pub mod seal;
+mod stamps;
 
-use crate::batch::{AccountName, Batch, RunId};
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::batch::{AccountName, Batch, BatchId, RunId};
 use crate::clock::Timestamp;
 use crate::inventory::Inventory;
 use crate::policy::verdict::Verdict;
+
+pub use stamps::{Stamp, Stamps, stamp};
 
 /// What would become of each batch of one inventory.
 #[derive(Debug)]
@@ -18,6 +23,8 @@ pub struct Plan {
     made_at: Timestamp,
     inventory: Inventory,
     verdicts: Vec<Verdict>,
+    /// Deletions are among these only; `None` where nothing limits them.
+    only: Option<BTreeSet<BatchId>>,
 }
 
 impl Plan {
@@ -30,7 +37,16 @@ impl Plan {
         verdicts: Vec<Verdict>,
     ) -> Self {
         debug_assert_eq!(inventory.batches().len(), verdicts.len(), "one verdict for each batch");
-        Self { account, run_id, made_at, inventory, verdicts }
+        Self { account, run_id, made_at, inventory, verdicts, only: None }
+    }
+
+    /// The same plan, of which only these batches are deleted, and only as they were.
+    #[must_use]
+    pub fn limited_to(mut self, stamps: &Stamps) -> Self {
+        let as_it_was = |batch: &&Batch| stamps.get(batch.id.as_str()) == Some(&stamp(batch));
+        let only = self.inventory.batches().iter().filter(as_it_was);
+        self.only = Some(only.map(|batch| batch.id.clone()).collect());
+        self
     }
 
     /// Whose plan it is.
@@ -60,7 +76,10 @@ impl Plan {
 
     /// The batches to delete, in plan order: oldest first.
     pub fn deletions(&self) -> impl Iterator<Item = (&Batch, &Verdict)> {
-        self.entries().filter(|(_, verdict)| matches!(verdict, Verdict::Delete { .. }))
+        let within = |batch: &Batch| self.only.as_ref().is_none_or(|only| only.contains(&batch.id));
+        self.entries().filter(move |(batch, verdict)| {
+            matches!(verdict, Verdict::Delete { .. }) && within(batch)
+        })
     }
 
     /// Calls that carrying the plan out takes: a Get and a DELETE each, and the listing that proves

@@ -8,9 +8,9 @@ use crate::clock::Timestamp;
 use crate::policy::answer::Answer;
 use crate::policy::decide::{Floor, Policy};
 use crate::policy::keep;
-use crate::policy::matcher::{Matcher, shown};
+use crate::policy::matcher::{Matcher, later, shown};
 use crate::policy::memory::Memory;
-use crate::policy::rule::{KeepRule, all};
+use crate::policy::rule::{DeleteRule, KeepRule, all};
 use crate::policy::subject::Subject;
 use crate::policy::verdict::{Verdict, lacking, protected};
 
@@ -87,11 +87,15 @@ impl Explanation {
                     format!("{reason}, and {}", protected(&keeping))
                 }
             }
-            Verdict::Busy { .. }
+            // The sentence stands behind the verdict's name.
+            Verdict::Held { .. } => {
+                reason.trim_start_matches("held").trim_start_matches([':', ' ']).to_owned()
+            }
+            Verdict::Wait { .. }
+            | Verdict::Busy { .. }
             | Verdict::TooYoung { .. }
             | Verdict::Unknown { .. }
-            | Verdict::Kept { .. }
-            | Verdict::Held { .. } => reason,
+            | Verdict::Kept { .. } => reason,
         }
     }
 }
@@ -116,12 +120,12 @@ impl Policy {
             matchers: trace(&rule.matchers, subject),
         });
         let rules: Vec<_> = keep.chain(delete).collect();
-        let eligible_at = self.eligible_at(subject, &verdict, &rules);
+        let eligible_at = self.eligible_at(subject, &verdict, &rules, memory);
         Some(Explanation { verdict, rules, eligible_at })
     }
 
     fn trace_keep(&self, rule: &KeepRule, subjects: &[Subject<'_>], index: usize) -> RuleTrace {
-        let kept = keep::ask(rule, subjects, self.zone);
+        let kept = keep::ask(rule, subjects, self.terms.zone);
         let mut matchers =
             subjects.get(index).map_or_else(Vec::new, |subject| trace(&rule.matchers, subject));
         let answer = kept.of(index);
@@ -139,7 +143,7 @@ impl Policy {
         index: usize,
         answer: Answer,
     ) -> Vec<MatcherTrace> {
-        let place = keep::place(rule, subjects, self.zone, index);
+        let place = keep::place(rule, subjects, self.terms.zone, index);
         let seen = match (&place, answer) {
             (Some(place), _) => {
                 let group = place.group.as_ref();
@@ -166,17 +170,17 @@ impl Policy {
             .collect()
     }
 
-    /// When time alone makes it deletable: the earliest delete rule of which only ages say no, and
-    /// not before the floor ends.
+    /// When time alone makes it deletable: by the earliest delete rule that selects it, or of which
+    /// only ages say no, and not before the floor ends.
     fn eligible_at(
         &self,
         subject: &Subject<'_>,
         verdict: &Verdict,
         rules: &[RuleTrace],
+        memory: &Memory,
     ) -> Option<Timestamp> {
         match verdict {
-            Verdict::TooYoung { until, .. } => return Some(*until),
-            Verdict::Unmatched => {}
+            Verdict::Unmatched | Verdict::TooYoung { .. } | Verdict::Wait { .. } => {}
             Verdict::Delete { .. }
             | Verdict::Busy { .. }
             | Verdict::Unknown { .. }
@@ -188,13 +192,29 @@ impl Policy {
         if protected {
             return None;
         }
-        let by_rule =
-            self.delete.iter().filter_map(|rule| comes_true_at(&rule.matchers, subject)).min()?;
+        let by_rule = self.delete.iter().filter_map(|rule| self.lets_go_at(rule, subject, memory));
+        let by_rule = by_rule.min()?;
         match self.floor_of(subject) {
             Floor::Over => Some(by_rule),
             Floor::Until(until) => Some(by_rule.max(until)),
             Floor::Unknown(_) => None,
         }
+    }
+
+    /// When a rule lets the batch go by time alone. One that has yet to come true waits for its grace
+    /// from then on, for its probation from now on.
+    fn lets_go_at(
+        &self,
+        rule: &DeleteRule,
+        subject: &Subject<'_>,
+        memory: &Memory,
+    ) -> Option<Timestamp> {
+        if all(&rule.matchers, subject) == Answer::Yes {
+            return Some(self.ready_at(rule, subject, memory).0);
+        }
+        let selected = later(comes_true_at(&rule.matchers, subject)?, rule.grace)?;
+        let changed = memory.unchanged_since(&rule.name, subject.now);
+        Some(selected.max(self.end_of_probation(changed)))
     }
 }
 

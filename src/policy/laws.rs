@@ -17,7 +17,7 @@ use crate::batch::fixtures::{at, batch};
 use crate::batch::{Batch, BatchId, Fact, Field, RuleName, Status, Undelivered, word};
 use crate::clock::Timestamp;
 use crate::policy::answer::Answer;
-use crate::policy::verdict::Verdict;
+use crate::policy::verdict::{Asker, Verdict, Waiting};
 
 const NOW: &str = "2026-03-30T12:00:00Z";
 const HOUR: u64 = 3_600;
@@ -39,7 +39,17 @@ fn keep(rule: &str, matchers: Vec<Matcher>, counts: Counts) -> KeepRule {
 }
 
 fn delete(rule: &str, matchers: Vec<Matcher>) -> DeleteRule {
-    DeleteRule { name: name(rule), matchers, undelivered: Undelivered::Respect }
+    DeleteRule {
+        name: name(rule),
+        matchers,
+        undelivered: Undelivered::Respect,
+        grace: Duration::ZERO,
+    }
+}
+
+/// The terms of most tests: this floor, calendar days in this zone.
+const fn terms(never_younger_than: Option<Duration>, zone: Tz) -> Terms {
+    Terms { never_younger_than, probation: Duration::ZERO, name_markers: false, zone }
 }
 
 fn some(count: u32) -> Option<NonZeroU32> {
@@ -130,8 +140,16 @@ struct MadeKeep {
 #[derive(Debug, Clone)]
 struct Made {
     keep: Vec<MadeKeep>,
-    delete: Vec<Vec<Asks>>,
+    delete: Vec<MadeDelete>,
     floor: Option<u64>,
+    probation: u64,
+    name_markers: bool,
+}
+
+#[derive(Debug, Clone)]
+struct MadeDelete {
+    asks: Vec<Asks>,
+    grace: u64,
 }
 
 impl Made {
@@ -146,12 +164,21 @@ impl Made {
             };
             keep(&format!("k{n}"), made.asks.iter().map(Asks::matcher).collect(), counts)
         });
-        let delete =
-            self.delete.iter().enumerate().map(|(n, asks)| {
-                delete(&format!("d{n}"), asks.iter().map(Asks::matcher).collect())
-            });
+        let delete = self.delete.iter().enumerate().map(|(n, made)| DeleteRule {
+            grace: hours(made.grace),
+            ..delete(&format!("d{n}"), made.asks.iter().map(Asks::matcher).collect())
+        });
         let keep = keep.collect();
-        Policy::new(keep, delete.collect(), self.floor.map(hours), Tz::UTC)
+        Policy::new(keep, delete.collect(), self.terms())
+    }
+
+    fn terms(&self) -> Terms {
+        Terms {
+            never_younger_than: self.floor.map(hours),
+            probation: hours(self.probation),
+            name_markers: self.name_markers,
+            zone: Tz::UTC,
+        }
     }
 
     fn deletes(&self, batches: &[Batch], memory: &Memory, now: Timestamp) -> BTreeSet<BatchId> {
@@ -164,16 +191,34 @@ impl Made {
     }
 
     /// Plainly, one batch at a time, everything anew for each.
-    fn naively_deletes(&self, batches: &[Batch], now: Timestamp) -> BTreeSet<BatchId> {
+    fn naively_deletes(
+        &self,
+        batches: &[Batch],
+        memory: &Memory,
+        now: Timestamp,
+    ) -> BTreeSet<BatchId> {
+        let over = |since: Option<&Timestamp>, wait: u64| {
+            let began = since.copied().unwrap_or(now);
+            wait == 0 || now - began >= TimeDelta::from_std(hours(wait)).unwrap()
+        };
         let goes = |b: &&Batch| {
-            let selected = self.delete.iter().any(|asks| naive_all(asks, b, now) == Some(true));
+            let selected = self.delete.iter().enumerate().any(|(n, made)| {
+                let rule = name(&format!("d{n}"));
+                let since = memory.selected_since.get(&rule).and_then(|of| of.get(&b.id));
+                naive_all(&made.asks, b, now) == Some(true)
+                    && over(since, made.grace)
+                    && over(memory.unchanged_since.get(&rule), self.probation)
+            });
+            let marked =
+                self.name_markers && b.name.known().is_none_or(|name| name.contains("[keep]"));
+            let held = memory.holds.get(&b.id).is_some_and(|hold| hold.until >= now);
             let free =
                 self.keep.iter().all(|made| naive_keeps(made, b, batches, now) == Some(false));
             let old = self.floor.is_none_or(|floor| {
                 naive_activity(b, now)
                     .is_some_and(|at| now - at >= TimeDelta::from_std(hours(floor)).unwrap())
             });
-            selected && free && old && b.status == Fact::Known(Status::Idle)
+            selected && !marked && !held && free && old && b.status == Fact::Known(Status::Idle)
         };
         batches.iter().filter(goes).map(|b| b.id.clone()).collect()
     }
@@ -261,13 +306,46 @@ fn made() -> impl Strategy<Value = Made> {
             daily,
             within,
         });
-    let delete = prop::collection::vec(asks(), 1..3);
+    let delete = (prop::collection::vec(asks(), 1..3), waiting())
+        .prop_map(|(asks, grace)| MadeDelete { asks, grace });
     (
         prop::collection::vec(keep, 0..3),
         prop::collection::vec(delete, 1..4),
         prop::option::of(0..48_u64),
+        waiting(),
+        any::<bool>(),
     )
-        .prop_map(|(keep, delete, floor)| Made { keep, delete, floor })
+        .prop_map(|(keep, delete, floor, probation, name_markers)| Made {
+            keep,
+            delete,
+            floor,
+            probation,
+            name_markers,
+        })
+}
+
+/// Hours of grace or probation; mostly none.
+fn waiting() -> impl Strategy<Value = u64> {
+    prop_oneof![2 => Just(0), 1 => 1..48_u64]
+}
+
+/// What is remembered: first sights within three days, also some in the future; a few holds.
+fn memory() -> impl Strategy<Value = Memory> {
+    let hour = || (-72..5_i64).prop_map(|hours| at(NOW) + TimeDelta::hours(hours));
+    let batch = || (0..14_u8).prop_map(|n| BatchId::parse(&format!("A{n}")).unwrap());
+    let rule = || (0..4_u8).prop_map(|n| name(&format!("d{n}")));
+    let hold = hour().prop_map(|until| Hold { until, why: "audit".into() });
+    let sights = prop::collection::btree_map(batch(), hour(), 0..14);
+    (
+        prop::collection::btree_map(batch(), hold, 0..3),
+        prop::collection::btree_map(rule(), sights, 0..4),
+        prop::collection::btree_map(rule(), hour(), 0..4),
+    )
+        .prop_map(|(holds, selected_since, unchanged_since)| Memory {
+            holds,
+            selected_since,
+            unchanged_since,
+        })
 }
 
 fn fact<T: std::fmt::Debug + Clone>(
@@ -286,7 +364,7 @@ fn time() -> impl Strategy<Value = Timestamp> {
 }
 
 fn made_batch() -> impl Strategy<Value = Batch> {
-    let names = vec!["tmp-1", "tmp-2", "report-a", "report-b", "prod-x", "7"];
+    let names = vec!["tmp-1", "tmp-2", "tmp-3 [keep]", "report-a", "report-b", "prod-x", "7"];
     (
         fact(prop::sample::select(names)),
         fact(time()),
@@ -351,87 +429,134 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
     #[test]
-    fn a_naive_second_implementation_agrees(made in made(), batches in inventory()) {
-        let decided = made.deletes(&batches, &Memory::default(), at(NOW));
-        prop_assert_eq!(decided, made.naively_deletes(&batches, at(NOW)));
+    fn a_naive_second_implementation_agrees(
+        made in made(), batches in inventory(), memory in memory()
+    ) {
+        let decided = made.deletes(&batches, &memory, at(NOW));
+        prop_assert_eq!(decided, made.naively_deletes(&batches, &memory, at(NOW)));
     }
 
     #[test]
-    fn more_keep_rules_never_add_a_deletion(made in made(), batches in inventory(), more in made()) {
+    fn more_keep_rules_never_add_a_deletion(
+        made in made(), batches in inventory(), memory in memory(), more in made()
+    ) {
         let mut richer = made.clone();
         richer.keep.extend(more.keep);
-        let (few, many) = (
-            richer.deletes(&batches, &Memory::default(), at(NOW)),
-            made.deletes(&batches, &Memory::default(), at(NOW)),
-        );
+        let (few, many) =
+            (richer.deletes(&batches, &memory, at(NOW)), made.deletes(&batches, &memory, at(NOW)));
         prop_assert!(few.is_subset(&many));
     }
 
     #[test]
     fn a_hold_takes_its_batch_out_and_adds_none(
-        made in made(), batches in inventory(), held in any::<prop::sample::Index>()
+        made in made(), batches in inventory(), memory in memory(),
+        held in any::<prop::sample::Index>()
     ) {
         let id = batches[held.index(batches.len())].id.clone();
         let hold = Hold { until: at(NOW), why: "audit".into() };
-        let memory = Memory { holds: BTreeMap::from([(id.clone(), hold)]) };
-        let few = made.deletes(&batches, &memory, at(NOW));
-        prop_assert!(few.is_subset(&made.deletes(&batches, &Memory::default(), at(NOW))));
+        let mut holding = memory.clone();
+        holding.holds.insert(id.clone(), hold);
+        let few = made.deletes(&batches, &holding, at(NOW));
         prop_assert!(!few.contains(&id));
+        prop_assert!(few.is_subset(&made.deletes(&batches, &memory, at(NOW))));
+    }
+
+    #[test]
+    fn more_patience_and_markers_never_add_a_deletion(
+        made in made(), batches in inventory(), memory in memory(), more in 1..48_u64
+    ) {
+        let goes = made.deletes(&batches, &memory, at(NOW));
+        let mut patient = made.clone();
+        patient.delete[0].grace += more;
+        prop_assert!(patient.deletes(&batches, &memory, at(NOW)).is_subset(&goes));
+        let on_probation = Made { probation: made.probation + more, ..made.clone() };
+        prop_assert!(on_probation.deletes(&batches, &memory, at(NOW)).is_subset(&goes));
+        let marking = Made { name_markers: true, ..made };
+        prop_assert!(marking.deletes(&batches, &memory, at(NOW)).is_subset(&goes));
+    }
+
+    /// Of first sights: an edited rule and a batch that is new to it are as new as this run. Of holds,
+    /// less is no less data but another decision of a person.
+    #[test]
+    fn a_shorter_memory_never_adds_a_deletion(
+        made in made(), batches in inventory(), memory in memory()
+    ) {
+        let forgetful = Memory { holds: memory.holds.clone(), ..Memory::default() };
+        let few = made.deletes(&batches, &forgetful, at(NOW));
+        // A sight yet to come is a clock that went back: it waits longer than one of now.
+        let past = |at_: &Timestamp| *at_ <= at(NOW);
+        let mut sane = memory;
+        sane.selected_since.values_mut().for_each(|of| of.retain(|_, since| past(since)));
+        sane.unchanged_since.retain(|_, since| past(since));
+        prop_assert!(few.is_subset(&made.deletes(&batches, &sane, at(NOW))));
     }
 
     #[test]
     fn less_data_never_adds_a_deletion(
-        made in made(), batches in inventory(), one in any::<prop::sample::Index>(), field in 0..9_u8
+        made in made(), batches in inventory(), memory in memory(),
+        one in any::<prop::sample::Index>(), field in 0..9_u8
     ) {
         let mut poorer = batches.clone();
         blur(&mut poorer[one.index(batches.len())], field);
-        let few = made.deletes(&poorer, &Memory::default(), at(NOW));
-        prop_assert!(few.is_subset(&made.deletes(&batches, &Memory::default(), at(NOW))));
+        let few = made.deletes(&poorer, &memory, at(NOW));
+        prop_assert!(few.is_subset(&made.deletes(&batches, &memory, at(NOW))));
     }
 
     /// Keep rules that ask for a minimum age protect more as time goes by, and less before; so the
     /// law holds for policies whose keep rules ask for none. (Nobody needs one: `within` and the
-    /// counts protect the young.)
+    /// counts protect the young.) A hold that is over by now may have held before.
     #[test]
     fn an_earlier_now_never_adds_a_deletion(
-        made in made(), batches in inventory(), earlier in 0..100_i64
+        made in made(), batches in inventory(), memory in memory(), earlier in 0..100_i64
     ) {
         let mut made = made;
         for keep in &mut made.keep {
             keep.asks.retain(|asks| !asks.is_age());
         }
         let before = at(NOW) - TimeDelta::hours(earlier);
-        let few = made.deletes(&batches, &Memory::default(), before);
-        prop_assert!(few.is_subset(&made.deletes(&batches, &Memory::default(), at(NOW))));
+        let few = made.deletes(&batches, &memory, before);
+        let unheld = Memory { holds: BTreeMap::new(), ..memory };
+        prop_assert!(few.is_subset(&made.deletes(&batches, &unheld, at(NOW))));
     }
 
     #[test]
-    fn order_changes_nothing_and_deciding_twice_is_equal(made in made(), batches in inventory()) {
+    fn order_changes_nothing_and_deciding_twice_is_equal(
+        made in made(), batches in inventory(), memory in memory()
+    ) {
         let mut policy = made.policy();
-        let first = policy.decide(&batches, &Memory::default(), at(NOW));
-        prop_assert_eq!(&first, &policy.decide(&batches, &Memory::default(), at(NOW)));
+        let first = policy.decide(&batches, &memory, at(NOW));
+        prop_assert_eq!(&first, &policy.decide(&batches, &memory, at(NOW)));
         policy.keep.reverse();
         policy.delete.reverse();
-        let Policy { keep, delete, floor, zone } = policy;
-        let reordered = Policy::new(keep, delete, floor, zone);
+        let Policy { keep, delete, terms } = policy;
+        let reordered = Policy::new(keep, delete, terms);
         let backwards: Vec<_> = batches.iter().rev().cloned().collect();
-        let mut second = reordered.decide(&backwards, &Memory::default(), at(NOW));
+        let mut second = reordered.decide(&backwards, &memory, at(NOW));
         second.verdicts.reverse();
         prop_assert_eq!(first, second);
     }
 
     #[test]
-    fn explain_gives_the_verdict_that_decide_gives(made in made(), batches in inventory()) {
+    fn explain_gives_the_verdict_that_decide_gives(
+        made in made(), batches in inventory(), memory in memory()
+    ) {
         let policy = made.policy();
-        let decided = policy.decide(&batches, &Memory::default(), at(NOW)).verdicts;
+        // Only what is selected is remembered.
+        let mut memory = memory;
+        let selected = policy.decide(&batches, &memory, at(NOW)).selected;
+        memory.selected_since.retain(|rule, of| {
+            of.retain(|id, _| selected.get(rule).is_some_and(|ids| ids.contains(id)));
+            true
+        });
+        let decided = policy.decide(&batches, &memory, at(NOW)).verdicts;
         for (index, verdict) in decided.iter().enumerate() {
-            let explained = policy.explain(&batches, index, &Memory::default(), at(NOW)).unwrap();
+            let explained = policy.explain(&batches, index, &memory, at(NOW)).unwrap();
             prop_assert_eq!(&explained.verdict, verdict);
             // What time alone makes deletable is deletable then, and not an hour before.
-            if let (Verdict::Unmatched | Verdict::TooYoung { .. }, Some(then)) =
+            if let (Verdict::Unmatched | Verdict::TooYoung { .. } | Verdict::Wait { .. }, Some(then)) =
                 (verdict, explained.eligible_at)
             {
-                let sooner = policy.decide(&batches, &Memory::default(), then - TimeDelta::hours(1));
+                let sooner = policy.decide(&batches, &memory, then - TimeDelta::hours(1));
                 prop_assert_ne!(sooner.verdicts[index].name(), "delete");
             }
         }
@@ -448,7 +573,7 @@ fn ordinary_policy() -> Policy {
     let keep_rule = keep("pinned", vec![globs(&["*-pinned"])], Counts::default());
     let tmp = delete("tmp", vec![globs(&["tmp-*"]), Matcher::OlderThan(hours(168))]);
     let busy = delete("small", vec![Matcher::Searches { min: None, max: Some(0) }]);
-    Policy::new(vec![keep_rule], vec![tmp, busy], Some(hours(24)), Tz::UTC)
+    Policy::new(vec![keep_rule], vec![tmp, busy], terms(Some(hours(24)), Tz::UTC))
 }
 
 // fault: F5, H14, J8, J9
@@ -460,7 +585,7 @@ fn every_verdict_is_given_for_its_cause_and_the_first_that_holds_wins() {
     let none = || -> verdict::Rules { [].into() };
     let id = BatchId::parse("A1").unwrap();
     let hold = Hold { until: at("2026-04-01T00:00:00Z"), why: "audit".into() };
-    let memory = Memory { holds: BTreeMap::from([(id, hold)]) };
+    let memory = Memory { holds: BTreeMap::from([(id, hold)]), ..Memory::default() };
     let open = Memory::default();
     let ordinary = || batch("A1").name("tmp-1");
     let recent = at("2026-03-30T00:00:00Z");
@@ -472,7 +597,7 @@ fn every_verdict_is_given_for_its_cause_and_the_first_that_holds_wins() {
             &memory,
             Verdict::Held {
                 selected_by: tmp(),
-                until: at("2026-04-01T00:00:00Z"),
+                until: Some(at("2026-04-01T00:00:00Z")),
                 why: "audit".into(),
             },
         ),
@@ -489,7 +614,7 @@ fn every_verdict_is_given_for_its_cause_and_the_first_that_holds_wins() {
             Verdict::Unknown {
                 selected_by: none(),
                 field: Field::CreatedAt,
-                rule: Some(name("tmp")),
+                asker: Asker::Rule(name("tmp")),
             },
         ),
         (
@@ -499,14 +624,14 @@ fn every_verdict_is_given_for_its_cause_and_the_first_that_holds_wins() {
             Verdict::Unknown {
                 selected_by: [name("small")].into(),
                 field: Field::Name,
-                rule: Some(name("pinned")),
+                asker: Asker::Rule(name("pinned")),
             },
         ),
         (
             "an unknown floor",
             ordinary().with(|b| b.last_run = Fact::Unreadable("soon".into())).build(),
             &open,
-            Verdict::Unknown { selected_by: tmp(), field: Field::LastRun, rule: None },
+            Verdict::Unknown { selected_by: tmp(), field: Field::LastRun, asker: Asker::Floor },
         ),
         (
             "too young before busy",
@@ -541,10 +666,68 @@ fn every_verdict_is_given_for_its_cause_and_the_first_that_holds_wins() {
     }
 }
 
+// fault: F10
+#[test]
+fn a_rule_waits_for_its_grace_and_its_probation_and_one_that_need_not_wait_suffices() {
+    let of = |grace: u64, probation: u64, memory: &Memory, more: Vec<DeleteRule>| {
+        let tmp = DeleteRule { grace: hours(grace), ..delete("tmp", vec![globs(&["tmp-*"])]) };
+        let rules = std::iter::once(tmp).chain(more).collect();
+        let terms = Terms { probation: hours(probation), ..terms(None, Tz::UTC) };
+        verdict_of(&Policy::new(vec![], rules, terms), batch("A1").build(), memory)
+    };
+    let seen = |batch: &str, rule: &str| Memory {
+        selected_since: BTreeMap::from([(
+            name("tmp"),
+            BTreeMap::from([(BatchId::parse("A1").unwrap(), at(batch))]),
+        )]),
+        unchanged_since: BTreeMap::from([(name("tmp"), at(rule))]),
+        ..Memory::default()
+    };
+    let (day_ago, long_ago) = ("2026-03-29T12:00:00Z", "2025-01-01T00:00:00Z");
+    let waits =
+        |until, why| Verdict::Wait { selected_by: [name("tmp")].into(), until: at(until), why };
+    let goes =
+        |by: &str| Verdict::Delete { by: [name(by)].into(), undelivered: Undelivered::Respect };
+    let nothing = Memory::default();
+    assert_eq!(of(0, 0, &nothing, vec![]), goes("tmp"));
+    assert_eq!(of(24, 0, &nothing, vec![]), waits("2026-03-31T12:00:00Z", Waiting::Grace));
+    assert_eq!(of(0, 24, &nothing, vec![]), waits("2026-03-31T12:00:00Z", Waiting::Probation));
+    assert_eq!(of(24, 24, &seen(day_ago, long_ago), vec![]), goes("tmp"));
+    assert_eq!(
+        of(25, 24, &seen(day_ago, long_ago), vec![]),
+        waits("2026-03-30T13:00:00Z", Waiting::Grace)
+    );
+    assert_eq!(
+        of(24, 25, &seen(day_ago, day_ago), vec![]),
+        waits("2026-03-30T13:00:00Z", Waiting::Probation)
+    );
+    let ready = vec![delete("ready", vec![globs(&["tmp-*"])])];
+    assert_eq!(of(24, 0, &nothing, ready), goes("ready"));
+}
+
+#[test]
+fn a_marker_in_the_name_holds_until_its_day_is_over_and_a_name_that_is_not_known_may_have_one() {
+    let of = |name: Fact<Box<str>>, name_markers| {
+        let rules = vec![delete("all", vec![Matcher::Enabled(true)])];
+        let policy = Policy::new(vec![], rules, Terms { name_markers, ..terms(None, Tz::UTC) });
+        verdict_of(&policy, batch("A1").with(|b| b.name = name).build(), &Memory::default()).name()
+    };
+    let known = |name: &str| Fact::Known(name.into());
+    assert_eq!(of(known("tmp [keep]"), true), "held");
+    assert_eq!(of(known("tmp [keep until=2026-03-30]"), true), "held");
+    assert_eq!(of(known("tmp [keep until=2026-03-29]"), true), "delete");
+    assert_eq!(of(Fact::Missing, true), "unknown");
+    assert_eq!(of(known("tmp [keep]"), false), "delete");
+    assert_eq!(of(Fact::Missing, false), "delete");
+}
+
 #[test]
 fn a_hold_that_is_over_holds_nothing() {
     let hold = Hold { until: at("2026-03-30T11:59:59Z"), why: "audit".into() };
-    let memory = Memory { holds: BTreeMap::from([(BatchId::parse("A1").unwrap(), hold)]) };
+    let memory = Memory {
+        holds: BTreeMap::from([(BatchId::parse("A1").unwrap(), hold)]),
+        ..Memory::default()
+    };
     let verdict = verdict_of(&ordinary_policy(), batch("A1").name("tmp-1").build(), &memory);
     assert_eq!(verdict.name(), "delete");
 }
@@ -556,7 +739,7 @@ fn force_needs_every_selecting_rule() {
         ..delete(name, vec![globs(&["tmp-*"])])
     };
     let of = |rules| {
-        let policy = Policy::new(vec![], rules, None, Tz::UTC);
+        let policy = Policy::new(vec![], rules, terms(None, Tz::UTC));
         let verdict = verdict_of(&policy, batch("A1").build(), &Memory::default());
         let Verdict::Delete { undelivered, .. } = verdict else { panic!("{verdict:?}") };
         undelivered
@@ -581,7 +764,7 @@ fn kept(counts: Counts, zone: Tz, batches: &[(&str, &str)]) -> Vec<String> {
         })
         .collect();
     let everything = vec![delete("all", vec![])];
-    let policy = Policy::new(vec![keep("k", vec![], counts)], everything, None, zone);
+    let policy = Policy::new(vec![keep("k", vec![], counts)], everything, terms(None, zone));
     let verdicts = policy.decide(&batches, &Memory::default(), at("2026-12-31T00:00:00Z")).verdicts;
     batches
         .iter()
@@ -656,8 +839,7 @@ fn a_batch_of_unknown_time_is_kept_and_takes_no_place() {
     let policy = Policy::new(
         vec![keep("k", vec![], counts)],
         vec![delete("all", vec![globs(&["*"])])],
-        None,
-        Tz::UTC,
+        terms(None, Tz::UTC),
     );
     let batches = [
         batch("A1").with(|b| b.last_run = Fact::Known(at("2026-02-01T00:00:00Z"))).build(),
@@ -676,7 +858,7 @@ fn keep_matches_are_counted_before_counts() {
         keep("none", vec![globs(&["prodd-*"])], Counts::default()),
         keep("some", vec![globs(&["tmp-*"])], counts),
     ];
-    let policy = Policy::new(rules, vec![], None, Tz::UTC);
+    let policy = Policy::new(rules, vec![], terms(None, Tz::UTC));
     let batches = [batch("A1").build(), batch("A2").build()];
     let matches = policy.decide(&batches, &Memory::default(), at(NOW)).keep_matches;
     let counted: Vec<_> = matches.iter().map(|one| (one.rule.as_str(), one.matched)).collect();
@@ -696,8 +878,7 @@ fn an_explanation_shows_every_rule_with_what_it_wanted_and_saw() {
             keep("newest", vec![globs(&["tmp-*"])], counts),
         ],
         vec![delete("tmp", vec![globs(&["tmp-*"]), Matcher::OlderThan(hours(24 * 100))])],
-        Some(hours(24)),
-        Tz::UTC,
+        terms(Some(hours(24)), Tz::UTC),
     );
     let batches = [
         batch("A1").build(),
@@ -740,8 +921,7 @@ fn rules_are_described_in_plain_words() {
             forced,
             delete("tmp", vec![globs(&["tmp-*", "test-*"]), Matcher::IdleFor(hours(168))]),
         ],
-        None,
-        Tz::UTC,
+        terms(None, Tz::UTC),
     );
     insta::assert_snapshot!(policy.describe().join("\n"));
 }

@@ -11,13 +11,15 @@ mod matcher;
 mod rule;
 mod keep;
 mod memory;
+pub mod day;
+mod marker;
 pub mod verdict;
 mod decide;
 mod explain;
 #[cfg(test)]
 mod laws;
 
-pub use decide::{Decision, KeepMatches, Policy};
+pub use decide::{Decision, KeepMatches, Policy, Terms};
 pub use explain::{Explanation, MatcherTrace, RuleKind, RuleTrace};
 pub use matcher::{
     BadExpression, BadGlob, BadRegex, Glob, GroupBy, Matcher, When, WholeRegex, shown,

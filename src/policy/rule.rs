@@ -75,6 +75,8 @@ pub struct DeleteRule {
     pub matchers: Vec<Matcher>,
     /// Whether batches go whose webhook was never delivered.
     pub undelivered: Undelivered,
+    /// How long a batch must have been selected, in every complete run; zero where the file says nothing.
+    pub grace: Duration,
 }
 
 /// All of them must hold. A no settles it; so the answer does not depend on their order.
@@ -134,7 +136,10 @@ impl KeepRule {
 impl DeleteRule {
     /// The rule in plain words.
     pub fn describe(&self) -> String {
-        let text = format!("delete `{}`: {}", self.name, in_words(&self.matchers));
+        let mut text = format!("delete `{}`: {}", self.name, in_words(&self.matchers));
+        if !self.grace.is_zero() {
+            text = format!("{text}; after {} of grace", shown(self.grace));
+        }
         match self.undelivered {
             Undelivered::Respect => text,
             Undelivered::Force => format!("{text}; ALSO with results that were never delivered"),

@@ -19,8 +19,8 @@ pub enum Verdict {
     Held {
         /// The delete rules that select it; empty where they could only not be answered.
         selected_by: Rules,
-        /// Until when.
-        until: Timestamp,
+        /// Until when; `None` without end.
+        until: Option<Timestamp>,
         /// Why, as that person said.
         why: Arc<str>,
     },
@@ -37,8 +37,8 @@ pub enum Verdict {
         selected_by: Rules,
         /// The field that is missing or odd.
         field: Field,
-        /// The rule that asked for it; `None` for the floor `never_younger_than`.
-        rule: Option<RuleName>,
+        /// Who asked for it.
+        asker: Asker,
     },
     /// Selected, but younger than the floor `never_younger_than`.
     TooYoung {
@@ -54,24 +54,54 @@ pub enum Verdict {
         /// The state.
         status: Fact<Status>,
     },
+    /// Selected, idle and old enough, but every selecting rule still has to wait.
+    Wait {
+        /// The delete rules that select it.
+        selected_by: Rules,
+        /// When the first of them need wait no longer.
+        until: Timestamp,
+        /// What that one waits for.
+        why: Waiting,
+    },
     /// Selected, protected by nothing, idle and old enough.
     Delete {
-        /// The delete rules that select it.
+        /// The delete rules that select it and need not wait.
         by: Rules,
         /// Whether undelivered results stand in the way.
         undelivered: Undelivered,
     },
 }
 
+/// Who asked for a field that has no answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Asker {
+    /// A rule.
+    Rule(RuleName),
+    /// The floor `never_younger_than`.
+    Floor,
+    /// Markers in names: `[keep]`.
+    Marker,
+}
+
+/// What a delete rule waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Waiting {
+    /// Its own `grace`: the batch must stay selected.
+    Grace,
+    /// `guards.probation`: the rule is new or was edited.
+    Probation,
+}
+
 impl Verdict {
     /// Every verdict's name, in the order in which tables show them.
-    pub const NAMES: [&'static str; 7] =
-        ["delete", "busy", "too_young", "unknown", "kept", "held", "unmatched"];
+    pub const NAMES: [&'static str; 8] =
+        ["delete", "wait", "busy", "too_young", "unknown", "kept", "held", "unmatched"];
 
     /// The verdict's name in the output.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::Delete { .. } => "delete",
+            Self::Wait { .. } => "wait",
             Self::Busy { .. } => "busy",
             Self::TooYoung { .. } => "too_young",
             Self::Unknown { .. } => "unknown",
@@ -85,7 +115,8 @@ impl Verdict {
     pub fn selected_by(&self) -> &[RuleName] {
         match self {
             Self::Delete { by, .. } => by,
-            Self::Busy { selected_by, .. }
+            Self::Wait { selected_by, .. }
+            | Self::Busy { selected_by, .. }
             | Self::TooYoung { selected_by, .. }
             | Self::Unknown { selected_by, .. }
             | Self::Kept { selected_by, .. }
@@ -99,6 +130,7 @@ impl Verdict {
         match self {
             Self::Kept { by, .. } => by,
             Self::Delete { .. }
+            | Self::Wait { .. }
             | Self::Busy { .. }
             | Self::TooYoung { .. }
             | Self::Unknown { .. }
@@ -110,7 +142,7 @@ impl Verdict {
     /// When the batch may go if nothing else changes; only where the verdict itself knows.
     pub const fn eligible_at(&self) -> Option<Timestamp> {
         match self {
-            Self::TooYoung { until, .. } => Some(*until),
+            Self::TooYoung { until, .. } | Self::Wait { until, .. } => Some(*until),
             Self::Delete { .. }
             | Self::Busy { .. }
             | Self::Unknown { .. }
@@ -132,33 +164,49 @@ impl Verdict {
                 selected(selected_by),
                 clock::shown(*until)
             ),
-            // A delete rule in doubt counts only where no other one selects the batch.
-            Self::Unknown { selected_by, field, rule: Some(rule) } if selected_by.is_empty() => {
-                format!(
-                    "delete rule `{rule}` has no answer, since {}; so it stays",
-                    lacking(*field)
-                )
+            Self::Wait { selected_by, until, why } => {
+                let (selected, until) = (selected(selected_by), clock::shown(*until));
+                match why {
+                    Waiting::Grace => {
+                        format!("{selected}, and must go on doing so until {until} (grace)")
+                    }
+                    Waiting::Probation => format!(
+                        "{selected}, but is new or edited and only plans until {until} \
+                         (guards.probation)"
+                    ),
+                }
             }
-            Self::Unknown { selected_by, field, rule: Some(rule) } => format!(
-                "{}, but keep rule `{rule}` has no answer, since {}; so it stays",
-                selected(selected_by),
-                lacking(*field)
-            ),
-            Self::Unknown { selected_by, field, rule: None } => format!(
-                "{}, but guards.never_younger_than has no answer, since {}; so it stays",
-                selected(selected_by),
-                lacking(*field)
-            ),
+            Self::Unknown { selected_by, field, asker } => {
+                let cause = asker.has_no_answer(*field, selected_by);
+                if selected_by.is_empty() {
+                    return cause;
+                }
+                format!("{}, but {cause}", selected(selected_by))
+            }
             Self::Kept { selected_by, by } if selected_by.is_empty() => protected(by),
             Self::Kept { selected_by, by } => {
                 let (rules, names) = (rules("delete", selected_by), named(selected_by));
                 format!("{}; otherwise {rules} {names} would delete it", protected(by))
             }
-            Self::Held { until, why, .. } => {
+            Self::Held { until: Some(until), why, .. } => {
                 format!("held until {}: {}", clock::shown(*until), escaped(why))
             }
+            Self::Held { until: None, why, .. } => format!("held: {}", escaped(why)),
             Self::Unmatched => "no delete rule selects it".to_owned(),
         }
+    }
+}
+
+impl Asker {
+    fn has_no_answer(&self, field: Field, selected_by: &[RuleName]) -> String {
+        let asker = match self {
+            // A delete rule in doubt counts only where no other one selects the batch.
+            Self::Rule(rule) if selected_by.is_empty() => format!("delete rule `{rule}`"),
+            Self::Rule(rule) => format!("keep rule `{rule}`"),
+            Self::Floor => "guards.never_younger_than".to_owned(),
+            Self::Marker => "guards.name_markers".to_owned(),
+        };
+        format!("{asker} has no answer, since {}; so it stays", lacking(field))
     }
 }
 
@@ -230,7 +278,7 @@ mod tests {
     fn every_verdict_says_its_cause() {
         let selected_by = || rules(&["old", "tmp"]);
         let until = at("2026-11-26T03:15:00Z");
-        let rule = || Some(RuleName::parse("tmp").unwrap());
+        let rule = || Asker::Rule(RuleName::parse("tmp").unwrap());
         let all = [
             Verdict::Delete { by: selected_by(), undelivered: Undelivered::Respect },
             Verdict::Delete { by: rules(&["tmp"]), undelivered: Undelivered::Respect },
@@ -240,14 +288,34 @@ mod tests {
                 status: Fact::Known(Status::Other("par\u{1b}ked".into())),
             },
             Verdict::TooYoung { selected_by: selected_by(), until },
-            Verdict::Unknown { selected_by: rules(&[]), field: Field::Name, rule: rule() },
-            Verdict::Unknown { selected_by: rules(&[]), field: Field::Expression, rule: rule() },
-            Verdict::Unknown { selected_by: selected_by(), field: Field::Name, rule: rule() },
-            Verdict::Unknown { selected_by: selected_by(), field: Field::LastRun, rule: None },
+            Verdict::Unknown { selected_by: rules(&[]), field: Field::Name, asker: rule() },
+            Verdict::Unknown { selected_by: rules(&[]), field: Field::Expression, asker: rule() },
+            Verdict::Unknown { selected_by: selected_by(), field: Field::Name, asker: rule() },
+            Verdict::Unknown {
+                selected_by: selected_by(),
+                field: Field::LastRun,
+                asker: Asker::Floor,
+            },
             Verdict::Kept { selected_by: selected_by(), by: rules(&["pinned"]) },
             Verdict::Kept { selected_by: rules(&["tmp"]), by: rules(&["a", "b", "tmp"]) },
             Verdict::Kept { selected_by: rules(&[]), by: rules(&["pinned"]) },
-            Verdict::Held { selected_by: selected_by(), until, why: "audit\n2026".into() },
+            Verdict::Unknown {
+                selected_by: selected_by(),
+                field: Field::Name,
+                asker: Asker::Marker,
+            },
+            Verdict::Held {
+                selected_by: selected_by(),
+                until: Some(until),
+                why: "audit\n2026".into(),
+            },
+            Verdict::Held {
+                selected_by: selected_by(),
+                until: None,
+                why: "its name says so".into(),
+            },
+            Verdict::Wait { selected_by: selected_by(), until, why: Waiting::Grace },
+            Verdict::Wait { selected_by: rules(&["tmp"]), until, why: Waiting::Probation },
             Verdict::Unmatched,
         ];
         let said: Vec<_> =

@@ -4,19 +4,30 @@
 //! when (`cli`, later the daemon), what is shown of it (`cli::output`).
 //! Invariant: without an [`Armed`] there is nothing to delete with; a dry run is its absence.
 
+pub mod apply;
+mod past;
 pub mod report;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+pub use past::{Recalled, Sight, recall};
 
 use crate::api::client::{ApiKey, KeySource, Reader, Surroundings};
 use crate::api::error::Error;
 use crate::audit;
+use crate::batch::{BatchId, RuleName, escaped};
 use crate::config::Account;
 use crate::guards::{self, AdmittedPlan, Evidence, Reading, Tripped};
-use crate::inventory::{self, IncompleteInventory};
+use crate::inventory::{self, IncompleteInventory, Inventory};
 use crate::observe::event::{Event, Subject};
 use crate::plan::Plan;
-use crate::policy::Memory;
+use crate::plan::seal::Origin;
+use crate::run::apply::{Refusal, Sealed};
 use crate::run::report::{Ending, RunReport};
-use crate::sweep;
+use crate::state::{Ownership, RunBegin, RunEnd, State, StateError};
+use crate::sweep::journal::Journal;
+use crate::sweep::{self, Ended};
 use crate::warrant::Armed;
 
 /// One account, ready to be read from.
@@ -26,6 +37,26 @@ pub struct Runner<'a> {
     reader: Reader,
     around: Surroundings,
     began: tokio::time::Instant,
+}
+
+/// List calls count for so long (contract §3), and a little more.
+const WINDOW: chrono::TimeDelta = chrono::TimeDelta::seconds(61);
+
+/// Where a run writes what it did, and for how long that is kept.
+#[derive(Debug, Clone, Copy)]
+pub struct Memorable<'a> {
+    /// The state.
+    pub state: &'a State,
+    /// The hash of the configuration.
+    pub config_hash: &'a str,
+    /// How long runs and deletions are remembered.
+    pub keep_history: Duration,
+}
+
+/// A plan with what the guards say of it, and what the rules with a grace selected.
+struct Decided {
+    admission: Admission,
+    selected: BTreeMap<RuleName, BTreeSet<BatchId>>,
 }
 
 /// A plan and what the guards say of it.
@@ -52,53 +83,256 @@ impl<'a> Runner<'a> {
     ///
     /// # Errors
     /// When the listing cannot be proven complete.
-    pub async fn plan(&self) -> Result<Admission, IncompleteInventory> {
+    pub async fn plan(&self, recalled: &Recalled) -> Result<Admission, IncompleteInventory> {
         let inventory = inventory::list(&self.reader, &self.around).await?;
+        Ok(self.decide(inventory, recalled).admission)
+    }
+
+    fn decide(&self, inventory: Inventory, recalled: &Recalled) -> Decided {
         let now = self.around.clock.now();
-        let decision = self.account.policy.decide(inventory.batches(), &Memory::default(), now);
+        let decision = self.account.policy.decide(inventory.batches(), &recalled.memory, now);
+        let since_last = recalled.since_last(&inventory);
         let scope = &self.around.scope;
         let plan =
             Plan::new(scope.account.clone(), scope.run_id, now, inventory, decision.verdicts);
+        let plan = match &recalled.sealed {
+            Some(stamps) => plan.limited_to(stamps),
+            None => plan,
+        };
         self.tell(&Event::PlanMade { counts: plan.counts() });
         let evidence = Evidence {
             keep_matches: decision.keep_matches,
             clock_skew: self.reader.clock_skew(),
-            findings: audit::review(&plan, &self.account.audit_rules()),
+            findings: audit::review(&plan, &self.account.audit_rules(recalled.past())),
+            since_last,
+            approved: recalled.approved.clone(),
         };
-        Ok(guards::admit(plan, &evidence, &self.account.limits))
+        let admission = guards::admit(plan, &evidence, &self.account.limits);
+        Decided { admission, selected: decision.selected }
     }
 
-    /// One whole run. With `armed` it deletes what the plan says and the guards admit.
-    pub async fn once(self, armed: Option<Armed>) -> RunReport {
+    /// One whole run. With `armed` it deletes what the plan says and the guards admit. What it did is
+    /// in the state when it returns.
+    pub async fn once(self, armed: Option<Armed>, memory: Memorable<'_>) -> RunReport {
+        self.go(armed, memory, None).await
+    }
+
+    /// One whole run that deletes nothing beyond a sealed plan.
+    pub async fn apply(
+        self,
+        sealed: Sealed<'_>,
+        armed: Option<Armed>,
+        memory: Memorable<'_>,
+    ) -> RunReport {
+        self.go(armed, memory, Some(sealed)).await
+    }
+
+    async fn go(
+        self,
+        armed: Option<Armed>,
+        memory: Memorable<'_>,
+        sealed: Option<Sealed<'_>>,
+    ) -> RunReport {
         self.tell(&Event::RunStarted { dry_run: armed.is_none() });
-        let ending = match self.plan().await {
-            Err(cause) => Ending::Incomplete(cause),
-            Ok(admission) => self.act(admission, armed).await,
-        };
-        let report = RunReport {
-            account: self.account.name.clone(),
-            run_id: self.around.scope.run_id,
-            requests: self.reader.requests(),
-            duration: self.around.clock.monotonic().duration_since(self.began),
-            ending,
+        let names = [self.account.name.clone()];
+        let report = match memory.state.own(&names, self.around.clock.now()).await {
+            Err(error) => self.report(error.into(), &memory),
+            Ok(owner) => {
+                let report = self.own(armed, &memory, &owner, sealed).await;
+                owner.release().await;
+                report
+            }
         };
         self.tell(&report.finished());
         report
     }
 
-    async fn act(&self, admission: Admission, armed: Option<Armed>) -> Ending {
+    fn report(&self, ending: Ending, memory: &Memorable<'_>) -> RunReport {
+        RunReport {
+            account: self.account.name.clone(),
+            run_id: self.around.scope.run_id,
+            requests: self.reader.requests(),
+            duration: self.around.clock.monotonic().duration_since(self.began),
+            ending,
+            is_kept: memory.state.is_durable(),
+            unrecorded: None,
+        }
+    }
+
+    /// The run itself, as the account's only owner; also its end is written down as such.
+    async fn own(
+        &self,
+        armed: Option<Armed>,
+        memory: &Memorable<'_>,
+        owner: &Ownership,
+        sealed: Option<Sealed<'_>>,
+    ) -> RunReport {
+        let (Ok(ending) | Err(ending)) = self.run(armed, memory, owner, sealed).await;
+        let mut report = self.report(ending, memory);
+        let began = !matches!(report.ending, Ending::Locked(_) | Ending::NoState(_));
+        if began && let Err(problem) = self.end(&report, memory).await {
+            report.unrecorded = Some(problem);
+        }
+        report
+    }
+
+    /// Settles what is open, recalls, plans, remembers, acts.
+    async fn run(
+        &self,
+        armed: Option<Armed>,
+        memory: &Memorable<'_>,
+        owner: &Ownership,
+        sealed: Option<Sealed<'_>>,
+    ) -> Result<Ending, Ending> {
+        let (state, account) = (memory.state, &self.account.name);
+        let began = self.around.clock.now();
+        let journal = Journal { state, owner, account, run_id: self.around.scope.run_id };
+        state.begin_run(&self.beginning(armed.as_ref(), memory.config_hash)).await?;
+        if let Some(sealed) = sealed {
+            apply::check(sealed.plan, account, &self.origin(), began)?;
+        }
+        self.restore_window(state).await?;
+        sweep::settle::settle(journal, &self.reader, &self.around).await?;
+        let rules = &self.account.rule_hashes;
+        let mut recalled = recall(state, account, rules, began, Sight::Counts).await?;
+        for rule in &recalled.exposed_by {
+            self.tell(&Event::ProtectionGone { rule: rule.clone() });
+        }
+        self.tell_ending_holds(state).await?;
+        let listed = inventory::list(&self.reader, &self.around).await;
+        self.save_window(state).await?;
+        let inventory = listed.map_err(Ending::Incomplete)?;
+        // Not before there is a plan that it could let pass.
+        if armed.is_some() {
+            recalled.approved = self.approved(state).await?;
+        }
+        recalled.sealed = sealed.map(|sealed| sealed.plan.stamps());
+        let decided = self.decide(inventory, &recalled);
+        if let Some(Sealed { plan, seal }) = sealed {
+            let now = plan_of(&decided.admission);
+            apply::check_listed(plan, now, &self.origin(), memory.config_hash)?;
+            let is_first = armed.is_none() || state.spend_seal(account, seal, began).await?;
+            if !is_first {
+                return Err(Refusal::Replayed.into());
+            }
+        }
+        past::remember(state, &decided.admission, &decided.selected).await?;
+        self.act(decided.admission, armed, journal).await
+    }
+
+    /// Which account of the vendor this is, as sealed plans say it.
+    pub fn origin(&self) -> Origin {
+        Origin {
+            product: self.account.api.product.to_string(),
+            base_url: self.account.api.base_url.to_string(),
+            key: self.reader.fingerprint().to_owned(),
+        }
+    }
+
+    fn beginning(&self, armed: Option<&Armed>, config_hash: &str) -> RunBegin {
+        RunBegin {
+            run_id: self.around.scope.run_id,
+            account: self.account.name.clone(),
+            began: self.around.clock.now(),
+            dry_run: armed.is_none(),
+            config_hash: config_hash.to_owned(),
+        }
+    }
+
+    /// Takes over the list calls that runs before this one made.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn restore_window(&self, state: &State) -> Result<(), StateError> {
+        let lists = &self.around.lists;
+        let (now, monotonic) = (self.around.clock.now(), self.around.clock.monotonic());
+        if !lists.is_empty() {
+            return Ok(());
+        }
+        let since = now - WINDOW;
+        let calls = state.list_calls(self.reader.fingerprint(), since).await?;
+        let ages = calls.into_iter().map(|call| (now - call).to_std().unwrap_or_default());
+        lists.remember(ages, monotonic);
+        Ok(())
+    }
+
+    /// Writes down this run's list calls, for the run after it.
+    async fn save_window(&self, state: &State) -> Result<(), StateError> {
+        let (now, monotonic) = (self.around.clock.now(), self.around.clock.monotonic());
+        let left = |age| now.checked_sub_signed(chrono::TimeDelta::from_std(age).ok()?);
+        let calls: Vec<_> =
+            self.around.lists.to_note(monotonic).into_iter().filter_map(left).collect();
+        state.add_list_calls(self.reader.fingerprint(), &calls, now - WINDOW).await
+    }
+
+    async fn tell_ending_holds(&self, state: &State) -> Result<(), StateError> {
+        let now = self.around.clock.now();
+        for hold in state.announce_holds(&self.account.name, now).await? {
+            let why = escaped(&hold.why);
+            self.tell(&Event::HoldExpires { batch: hold.batch, until: hold.until, why });
+        }
+        Ok(())
+    }
+
+    /// What a person approved; spent from now on.
+    async fn approved(&self, state: &State) -> Result<Option<crate::plan::Stamps>, StateError> {
+        let (run_id, now) = (self.around.scope.run_id, self.around.clock.now());
+        let approved = past::approved(state, &self.account.name, run_id, now).await?;
+        Ok(approved.map(|(stamps, of_run, by)| {
+            self.tell(&Event::GuardApproved { of_run, by: escaped(&by) });
+            stamps
+        }))
+    }
+
+    async fn act(
+        &self,
+        admission: Admission,
+        armed: Option<Armed>,
+        journal: Journal<'_>,
+    ) -> Result<Ending, Ending> {
         self.tell_guards(&admission);
         let Some(armed) = armed else {
             self.tell_dry(&admission);
-            return Ending::Dry(admission);
+            return Ok(Ending::Dry(admission));
         };
-        match admission {
-            Err(tripped) => Ending::Guarded(tripped),
-            Ok(admitted) => Ending::Swept(Box::new(
-                sweep::run(admitted.arm(armed), &self.reader, &self.around, &self.account.sweep)
-                    .await,
-            )),
+        let admitted = match admission {
+            Err(tripped) => {
+                let guards = tripped.readings().iter().filter(|reading| reading.tripped);
+                let guards = guards.map(|reading| reading.guard.to_owned()).collect();
+                past::stay_open(journal.state, tripped.plan(), guards).await?;
+                return Ok(Ending::Guarded(tripped));
+            }
+            Ok(admitted) => admitted,
+        };
+        journal.state.close_guard(&self.account.name).await?;
+        let (reader, around, settings) = (&self.reader, &self.around, &self.account.sweep);
+        let report = sweep::run(admitted.arm(armed), reader, around, settings, journal).await;
+        Ok(Ending::Swept(Box::new(report)))
+    }
+
+    /// Writes down how the run ended, and forgets what is older than the file says.
+    async fn end(&self, report: &RunReport, memory: &Memorable<'_>) -> Result<(), StateError> {
+        let is_broken = matches!(&report.ending, Ending::Swept(swept) if matches!(swept.ended, Ended::StateFailed(_)));
+        if is_broken {
+            // A disk that failed once is not asked again.
+            return Ok(());
         }
+        let now = self.around.clock.now();
+        let counts = report.counts().into_iter();
+        let end = RunEnd {
+            run_id: report.run_id,
+            ended: now,
+            outcome: report.outcome().to_owned(),
+            exit_code: report.exit().code(None),
+            counts: counts.map(|(name, count)| (name.to_owned(), count as u64)).collect(),
+            verified: report.verified(),
+            requests: report.requests,
+            duration: report.duration,
+            error: report.error(),
+        };
+        memory.state.end_run(&end).await?;
+        self.save_window(memory.state).await?;
+        memory.state.prune(now, memory.keep_history).await.map(drop)
     }
 
     fn tell_guards(&self, admission: &Admission) {

@@ -10,8 +10,11 @@ use crate::batch::{AccountName, RunId, counted};
 use crate::guards::Tripped;
 use crate::inventory::IncompleteInventory;
 use crate::observe::event::Event;
+use crate::run::apply::Refusal;
 use crate::run::{Admission, plan_of};
+use crate::state::{Class, StateError};
 use crate::sweep::outcome::Outcome;
+use crate::sweep::settle::Unsettled;
 use crate::sweep::{self, Ended};
 
 /// What is left of a run when it is over.
@@ -27,6 +30,10 @@ pub struct RunReport {
     pub requests: u64,
     /// How long it took.
     pub duration: Duration,
+    /// Whether its plan is kept, so that a person may approve it.
+    pub is_kept: bool,
+    /// Why the end of the run could not be written down, if so.
+    pub unrecorded: Option<StateError>,
 }
 
 /// How a run ended.
@@ -34,6 +41,14 @@ pub struct RunReport {
 pub enum Ending {
     /// Nothing was begun: the key or the client is not to be had.
     NotBegun(NotBegun),
+    /// Another process has the account; nothing was deleted.
+    Locked(StateError),
+    /// The state cannot be relied on; nothing was deleted.
+    NoState(StateError),
+    /// A sealed plan does not fit any more; nothing was deleted.
+    Refused(Refusal),
+    /// What a killed run left open could not be settled; nothing was deleted.
+    Unsettled(Error),
     /// The listing could not be proven complete; nothing was deleted.
     Incomplete(IncompleteInventory),
     /// A guard stopped the plan; nothing was deleted.
@@ -66,6 +81,10 @@ pub enum Exit {
     Usage,
     /// A guard stopped it.
     Guarded,
+    /// Another process has the account.
+    Locked,
+    /// The state cannot be relied on.
+    State,
     /// The listing could not be proven complete.
     Incomplete,
     /// A bug.
@@ -89,6 +108,8 @@ impl Exit {
             Self::Usage => 2,
             Self::Guarded => 3,
             Self::Incomplete => 4,
+            Self::Locked => 5,
+            Self::State => 74,
             Self::Internal => 70,
             Self::Unavailable => 75,
             Self::KeyRefused => 77,
@@ -103,12 +124,14 @@ impl Exit {
     /// The worse of two, in the order in which several accounts decide.
     #[must_use]
     pub fn worse(self, other: Self) -> Self {
-        const ORDER: [Exit; 10] = [
+        const ORDER: [Exit; 12] = [
             Exit::Internal,
             Exit::Configuration,
             Exit::KeyRefused,
+            Exit::State,
             Exit::Unavailable,
             Exit::Incomplete,
+            Exit::Locked,
             Exit::Guarded,
             Exit::Stopped,
             Exit::SomeFailed,
@@ -140,6 +163,40 @@ pub const fn exit_of_call(error: &Error) -> Exit {
     }
 }
 
+/// The exit code that a state asks for that cannot be relied on.
+pub const fn exit_of_state(error: &StateError) -> Exit {
+    match error.class() {
+        Class::Locked => Exit::Locked,
+        Class::Configuration => Exit::Configuration,
+        Class::Unusable => Exit::State,
+        Class::Vanished => Exit::Guarded,
+    }
+}
+
+impl From<StateError> for Ending {
+    fn from(error: StateError) -> Self {
+        match error.class() {
+            Class::Locked => Self::Locked(error),
+            Class::Configuration | Class::Unusable | Class::Vanished => Self::NoState(error),
+        }
+    }
+}
+
+impl From<Refusal> for Ending {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Unsettled> for Ending {
+    fn from(cause: Unsettled) -> Self {
+        match cause {
+            Unsettled::State(error) => error.into(),
+            Unsettled::Look { source, .. } => Self::Unsettled(source),
+        }
+    }
+}
+
 /// The exit code that an incomplete listing asks for.
 pub const fn exit_of_listing(cause: &IncompleteInventory) -> Exit {
     match cause {
@@ -149,15 +206,20 @@ pub const fn exit_of_listing(cause: &IncompleteInventory) -> Exit {
 }
 
 impl RunReport {
-    /// `swept`, `dry_run`, `guarded`, `incomplete` or `failed`.
+    /// `swept`, `dry_run`, `guarded`, `incomplete`, `locked` or `failed`.
     pub fn outcome(&self) -> &'static str {
         match &self.ending {
             Ending::Incomplete(cause) if exit_of_listing(cause) == Exit::Incomplete => "incomplete",
-            Ending::NotBegun(_) | Ending::Incomplete(_) => "failed",
+            Ending::Locked(_) => "locked",
+            Ending::NotBegun(_)
+            | Ending::NoState(_)
+            | Ending::Refused(_)
+            | Ending::Unsettled(_)
+            | Ending::Incomplete(_) => "failed",
             Ending::Guarded(_) => "guarded",
             Ending::Dry(_) => "dry_run",
             Ending::Swept(report) => match report.ended {
-                Ended::Hopeless(_) => "failed",
+                Ended::Hopeless(_) | Ended::StateFailed(_) => "failed",
                 Ended::Whole | Ended::Stopped | Ended::TooManyFailures(_) => "swept",
             },
         }
@@ -165,19 +227,28 @@ impl RunReport {
 
     /// The exit code it asks for.
     pub fn exit(&self) -> Exit {
-        match &self.ending {
+        let exit = match &self.ending {
             Ending::NotBegun(_) => Exit::Configuration,
+            Ending::Locked(error) | Ending::NoState(error) => exit_of_state(error),
+            Ending::Unsettled(error) => exit_of_call(error),
+            Ending::Refused(_) => Exit::SomeFailed,
             Ending::Incomplete(cause) => exit_of_listing(cause),
             Ending::Guarded(_) => Exit::Guarded,
             Ending::Dry(_) => Exit::Done,
             Ending::Swept(report) => exit_of_sweep(report),
-        }
+        };
+        self.unrecorded.as_ref().map_or(exit, |problem| exit.worse(exit_of_state(problem)))
     }
 
     /// Batches by what became of them (or, where nothing was done, by verdict).
     pub fn counts(&self) -> BTreeMap<&'static str, usize> {
         match &self.ending {
-            Ending::NotBegun(_) | Ending::Incomplete(_) => BTreeMap::new(),
+            Ending::NotBegun(_)
+            | Ending::Locked(_)
+            | Ending::NoState(_)
+            | Ending::Refused(_)
+            | Ending::Unsettled(_)
+            | Ending::Incomplete(_) => BTreeMap::new(),
             Ending::Guarded(tripped) => tripped.plan().counts(),
             Ending::Dry(admission) => plan_of(admission).counts(),
             Ending::Swept(report) => {
@@ -194,9 +265,14 @@ impl RunReport {
     pub const fn verified(&self) -> Option<bool> {
         match &self.ending {
             Ending::Swept(report) => report.verified,
-            Ending::NotBegun(_) | Ending::Incomplete(_) | Ending::Guarded(_) | Ending::Dry(_) => {
-                None
-            }
+            Ending::NotBegun(_)
+            | Ending::Locked(_)
+            | Ending::NoState(_)
+            | Ending::Refused(_)
+            | Ending::Unsettled(_)
+            | Ending::Incomplete(_)
+            | Ending::Guarded(_)
+            | Ending::Dry(_) => None,
         }
     }
 
@@ -205,6 +281,12 @@ impl RunReport {
         match &self.ending {
             Ending::NotBegun(NotBegun::Key(problem)) => Some(problem.to_string()),
             Ending::NotBegun(NotBegun::Client(error)) => Some(error.cause()),
+            Ending::Locked(error) | Ending::NoState(error) => Some(error.sentence()),
+            Ending::Refused(refusal) => Some(format!("the sealed plan is refused: {refusal}")),
+            Ending::Unsettled(error) => Some(format!(
+                "deletions that a killed run left open cannot be looked at: {}",
+                error.cause()
+            )),
             Ending::Incomplete(cause) => Some(cause.sentence()),
             Ending::Guarded(_) | Ending::Dry(_) => None,
             Ending::Swept(report) => match &report.ended {
@@ -218,6 +300,7 @@ impl RunReport {
                     Some(format!("{failures} ended the sweep"))
                 }
                 Ended::Hopeless(error) => Some(error.cause()),
+                Ended::StateFailed(error) => Some(error.sentence()),
             },
         }
     }
@@ -240,6 +323,7 @@ fn exit_of_sweep(report: &sweep::Report) -> Exit {
     let some_failed = report.swept.iter().any(|one| one.outcome.is_failure());
     match &report.ended {
         Ended::Hopeless(error) => exit_of_call(error),
+        Ended::StateFailed(error) => exit_of_state(error),
         Ended::Stopped => Exit::Stopped,
         Ended::TooManyFailures(_) => Exit::SomeFailed,
         Ended::Whole if some_failed || report.verified == Some(false) => Exit::SomeFailed,
@@ -251,12 +335,14 @@ fn exit_of_sweep(report: &sweep::Report) -> Exit {
 mod tests {
     use super::*;
 
-    const ALL: [Exit; 10] = [
+    const ALL: [Exit; 12] = [
         Exit::Internal,
         Exit::Configuration,
         Exit::KeyRefused,
+        Exit::State,
         Exit::Unavailable,
         Exit::Incomplete,
+        Exit::Locked,
         Exit::Guarded,
         Exit::Stopped,
         Exit::SomeFailed,
@@ -276,7 +362,7 @@ mod tests {
     #[test]
     fn exit_codes_are_those_of_the_manual() {
         let codes = ALL.map(|exit| exit.code(None));
-        assert_eq!(codes, [70, 78, 77, 75, 4, 3, 143, 1, 2, 0]);
+        assert_eq!(codes, [70, 78, 77, 74, 75, 4, 5, 3, 143, 1, 2, 0]);
         assert_eq!((Exit::Stopped.code(Some(2)), Exit::Stopped.code(Some(15))), (130, 143));
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Lookahead<'a> {
     under_way: FuturesOrdered<Looking<'a>>,
     answered: VecDeque<Look>,
     ahead: usize,
+    /// Looks that were taken and whose turn has not come: they count as ahead.
+    reserved: usize,
 }
 
 impl fmt::Debug for Lookahead<'_> {
@@ -52,7 +54,18 @@ impl<'a> Lookahead<'a> {
     /// Looks at these, in order, at most `ahead` before their turn.
     pub(super) fn new(todo: impl Iterator<Item = Looking<'a>> + Send + 'a, ahead: usize) -> Self {
         let todo = Box::new(todo);
-        Self { todo, under_way: FuturesOrdered::new(), answered: VecDeque::new(), ahead }
+        let (under_way, answered) = (FuturesOrdered::new(), VecDeque::new());
+        Self { todo, under_way, answered, ahead, reserved: 0 }
+    }
+
+    /// So many looks were taken and wait for their turn.
+    pub(super) const fn reserve(&mut self, taken: usize) {
+        self.reserved = taken;
+    }
+
+    /// The next look, if it is answered already.
+    pub(super) fn answered(&mut self) -> Option<Look> {
+        self.answered.pop_front()
     }
 
     /// The next look; waits for it. `None` when all have been taken.
@@ -76,7 +89,7 @@ impl<'a> Lookahead<'a> {
 
     fn top_up(&mut self) {
         while self.under_way.len() < LANES
-            && self.under_way.len() + self.answered.len() < self.ahead
+            && self.under_way.len() + self.answered.len() + self.reserved < self.ahead
             && let Some(looking) = self.todo.next()
         {
             self.under_way.push_back(looking);

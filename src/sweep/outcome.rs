@@ -18,6 +18,8 @@ pub enum Outcome {
     Changed(Vec<Field>),
     /// It was missing before we asked: not our doing.
     Gone,
+    /// Somebody holds it since the plan was made.
+    Held,
     /// The API keeps it, since results were never delivered (contract §2.6).
     Undelivered {
         /// The newest result set whose webhook failed.
@@ -67,8 +69,13 @@ pub enum Failure {
 
 impl Outcome {
     /// Every outcome's name, in the order in which tables show them.
-    pub const NAMES: [&'static str; 7] =
-        ["deleted", "failed", "refused", "busy", "changed", "gone", "not_reached"];
+    pub const NAMES: [&'static str; 8] =
+        ["deleted", "failed", "refused", "busy", "changed", "held", "gone", "not_reached"];
+
+    /// The API confirmed the deletion, and a last listing still shows the batch.
+    pub const fn still_listed() -> Self {
+        Self::Failed(Failure::StillListed)
+    }
 
     /// The outcome's name in the output.
     pub const fn name(&self) -> &'static str {
@@ -77,6 +84,7 @@ impl Outcome {
             Self::Busy(_) => "busy",
             Self::Changed(_) => "changed",
             Self::Gone => "gone",
+            Self::Held => "held",
             Self::Undelivered { .. } | Self::Refused { .. } => "refused",
             Self::Failed(_) => "failed",
             Self::NotReached => "not_reached",
@@ -91,6 +99,7 @@ impl Outcome {
             | Self::Busy(_)
             | Self::Changed(_)
             | Self::Gone
+            | Self::Held
             | Self::Undelivered { .. }
             | Self::NotReached => false,
         }
@@ -107,6 +116,7 @@ impl Outcome {
                 format!("changed since the plan: {}", fields.join(", "))
             }
             Self::Gone => "already gone, not by us".to_owned(),
+            Self::Held => "held by hand since the plan was made".to_owned(),
             Self::Undelivered { result_set, message } => format!(
                 "result set {result_set} was never delivered to its webhook ({message}); a rule that \
                  says force_failed_webhooks = true would delete it all the same"

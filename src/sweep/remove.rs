@@ -10,6 +10,7 @@ use tokio::time::Instant;
 use crate::api::client::{DeleteAnswer, Lookup};
 use crate::api::error::{Error, ServerText};
 use crate::batch::{Batch, Undelivered};
+use crate::sweep::journal::Leave;
 use crate::sweep::outcome::{Failure, Outcome, Proof};
 use crate::sweep::recheck::{Recheck, recheck};
 use crate::sweep::{FRESH, Judged, Sweep, Swept, judge};
@@ -101,11 +102,21 @@ impl Sweep<'_> {
         Swept { position, outcome, attempts: tried.attempts }
     }
 
-    /// Looks again since the last look grew old.
+    /// Looks again since the last look grew old: at the batch, and at the holds and the account's lock,
+    /// which were asked for with it.
     async fn judge_again(&self, batch: &Batch, tried: Tried) -> Judged {
-        match judge(batch, self.look(batch).await) {
-            Judged::Over(Outcome::Gone) => Judged::Over(tried.missing()),
-            judged @ (Judged::Over(_) | Judged::Ready(_)) => judged,
+        let ready = match judge(batch, self.look(batch).await) {
+            Judged::Over(Outcome::Gone) => return Judged::Over(tried.missing()),
+            over @ Judged::Over(_) => return over,
+            ready @ Judged::Ready(_) => ready,
+        };
+        match self.journal.leave(&batch.id, self.around.clock.now()).await {
+            Ok(Leave::Given) => ready,
+            Ok(Leave::Held) => Judged::Over(Outcome::Held),
+            Err(failed) => {
+                self.failed.get_or_init(|| failed);
+                Judged::Over(Outcome::NotReached)
+            }
         }
     }
 
@@ -173,8 +184,29 @@ impl Sweep<'_> {
             Ok(Lookup::Found(now)) => match recheck(batch, &now) {
                 Recheck::Busy(status) => After::Over(Outcome::Busy(status)),
                 Recheck::Changed(fields) => After::Over(Outcome::Changed(fields)),
-                Recheck::Ready => self.before_resend(error, tried, resend, look.at).await,
+                Recheck::Ready => {
+                    let after = self.before_resend(error, tried, resend, look.at).await;
+                    self.unless_held(batch, after).await
+                }
             },
+        }
+    }
+
+    /// Sends nothing again for a batch that somebody holds since the first DELETE, or where the account
+    /// was lost.
+    async fn unless_held(&self, batch: &Batch, after: After) -> After {
+        match after {
+            After::Over(outcome) => After::Over(outcome),
+            After::Again(at) => {
+                match self.journal.leave(&batch.id, self.around.clock.now()).await {
+                    Ok(Leave::Given) => After::Again(at),
+                    Ok(Leave::Held) => After::Over(Outcome::Held),
+                    Err(failed) => {
+                        self.failed.get_or_init(|| failed);
+                        After::Over(Outcome::NotReached)
+                    }
+                }
+            }
         }
     }
 
@@ -198,9 +230,10 @@ impl Sweep<'_> {
         self.reader.tell_retry(&error, tried.attempts, wait);
         tokio::select! {
             () = self.around.stop.cancelled() => {
-                After::Over(Outcome::Failed(Failure::Delete(error)))
+                return After::Over(Outcome::Failed(Failure::Delete(error)));
             }
-            () = tokio::time::sleep(wait) => After::Again(looked_at),
+            () = tokio::time::sleep(wait) => {}
         }
+        After::Again(looked_at)
     }
 }

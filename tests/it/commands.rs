@@ -217,7 +217,10 @@ async fn documents_have_the_keys_of_the_manual() {
                   batches requests_needed";
     assert_eq!(keys(plan), sorted(wanted));
     assert_eq!(keys(&plan["inventory"]), sorted("batches hash"));
-    assert_eq!(keys(&plan["counts"]), sorted("delete busy too_young unknown kept held unmatched"));
+    assert_eq!(
+        keys(&plan["counts"]),
+        sorted("delete wait busy too_young unknown kept held unmatched")
+    );
     assert_eq!(keys(&plan["guards"][0]), sorted("guard limit value tripped"));
     let wanted =
         "id name status created_at last_run verdict selected_by kept_by reason eligible_at";
@@ -244,7 +247,7 @@ async fn documents_have_the_keys_of_the_manual() {
     let run = &once["runs"][0];
     let wanted = "run_id account outcome counts verified guards batches error exit_code requests duration_ms";
     assert_eq!(keys(run), sorted(wanted));
-    let wanted = "deleted failed refused busy changed gone not_reached";
+    let wanted = "deleted failed refused busy changed held gone not_reached";
     assert_eq!(keys(&run["counts"]), sorted(wanted));
     assert_eq!(keys(&run["batches"][0]), sorted("id name rule outcome detail attempts"));
 

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::source::{Source, root, rust_files};
 
-/// The word of the last column for what exists today.
-const EXISTS: &str = "sweep";
+/// The words of the last column for what exists today.
+const EXISTS: [&str; 3] = ["sweep", "state", "apply"];
 
 /// Every word that the last column may have.
 const PARTS: [&str; 8] =
-    [EXISTS, "state", "daemon", "apply", "server", "notify", "archive", "packages"];
+    ["sweep", "state", "apply", "daemon", "server", "notify", "archive", "packages"];
 
 /// What marks a test that covers rows.
 const MARK: &str = "// fault:";
@@ -25,7 +25,8 @@ fn every_fault_that_exists_today_has_a_test() {
     };
     let gaps: Vec<_> = PARTS.map(|part| format!("{part}: {}", without(part).join(" "))).into();
     let list = gaps.join("\n");
-    assert!(without(EXISTS).is_empty(), "rows that no test names, by part:\n{list}");
+    let any = EXISTS.into_iter().any(|part| !without(part).is_empty());
+    assert!(!any, "rows that no test names, by part:\n{list}");
 }
 
 #[test]

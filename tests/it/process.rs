@@ -73,7 +73,7 @@ impl Served {
     fn command(&self, args: &[&str]) -> Command {
         let file = self.file();
         let mut command = program(&["--config", file.to_str().unwrap()]);
-        command.args(args).env(KEY.0, KEY.1);
+        command.args(args).env(KEY.0, KEY.1).env("XDG_STATE_HOME", file.parent().unwrap());
         command
     }
 

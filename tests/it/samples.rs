@@ -45,6 +45,7 @@ fn markdown() -> Vec<PathBuf> {
 /// Asserts that a file is valid and keeps its own promises, in a world without a key.
 async fn is_sound(what: &str, text: &str) {
     let mut world = World::new().await;
+    world.remember();
     world.set("BATCHSWEEP_API_KEY", None);
     world.raw_file(text);
     let checked = world.run(&["check", "--output", "json"]).await;

@@ -3,7 +3,9 @@
 
 use std::io::Write;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use batchsweep::cli::output::Terminal;
 use batchsweep::cli::{self, Outside, Stop};
@@ -28,6 +30,8 @@ pub(crate) struct World {
     folder: tempfile::TempDir,
     env: Vec<(String, String)>,
     product: Product,
+    /// Of the next command: runs that begin in one millisecond need ids of their own.
+    seed: AtomicU64,
 }
 
 /// What one command did.
@@ -68,8 +72,10 @@ impl World {
         let emulator = Emulator::new(product, KEY, Arc::clone(&clock) as Arc<dyn Clock>);
         let running = emulator.start().await.unwrap();
         let folder = tempfile::tempdir().unwrap();
-        let env = vec![("BATCHSWEEP_API_KEY".to_owned(), KEY.to_owned())];
-        Self { emulator, clock, stop: Stop::default(), running, folder, env, product }
+        let env = [("BATCHSWEEP_API_KEY", KEY), ("BATCHSWEEP__STATE__URL", "memory:")];
+        let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
+        let (stop, seed) = (Stop::default(), AtomicU64::new(7));
+        Self { emulator, clock, stop, running, folder, env, product, seed }
     }
 
     /// An account with so many old batches, `tmp-0` … with ids `AA000000` …, and the policy
@@ -105,6 +111,22 @@ impl World {
         self.running.base_url()
     }
 
+    /// Lets the world go on for a while: every clock moves.
+    pub(crate) async fn pass(&self, time: Duration) {
+        tokio::time::advance(time).await;
+    }
+
+    /// The program remembers from now on, in a file.
+    pub(crate) fn remember(&mut self) {
+        let url = format!("sqlite:{}", self.state_file().display());
+        self.set("BATCHSWEEP__STATE__URL", Some(&url));
+    }
+
+    /// The file of [`World::remember`].
+    pub(crate) fn state_file(&self) -> PathBuf {
+        self.folder.path().join("state.db")
+    }
+
     /// Writes the file: an account `main`, and this.
     pub(crate) fn file(&self, text: &str) {
         let (product, url) = (self.product.as_str(), self.base_url());
@@ -129,17 +151,40 @@ impl World {
         self.env.extend(value.map(|value| (name.to_owned(), value.to_owned())));
     }
 
+    /// Gives it a state that outlives a run.
+    pub(crate) fn remembering(mut self) -> Self {
+        let file = self.folder.path().join("state.db");
+        self.set("BATCHSWEEP__STATE__URL", Some(&format!("sqlite:{}", file.display())));
+        self
+    }
+
     /// Runs a command. Nothing that it writes may hold the key.
     pub(crate) async fn run(&self, args: &[&str]) -> Ran {
+        self.run_as(&[], Arc::clone(&self.clock) as Arc<dyn Clock>, args).await
+    }
+
+    /// The same with other values of some variables.
+    pub(crate) async fn run_with(&self, other: &[(&str, &str)], args: &[&str]) -> Ran {
+        self.run_as(other, Arc::clone(&self.clock) as Arc<dyn Clock>, args).await
+    }
+
+    /// The same by another clock.
+    pub(crate) async fn run_by(&self, clock: Arc<dyn Clock>, args: &[&str]) -> Ran {
+        self.run_as(&[], clock, args).await
+    }
+
+    async fn run_as(&self, other: &[(&str, &str)], clock: Arc<dyn Clock>, args: &[&str]) -> Ran {
+        let is_other = |name: &str| other.iter().any(|(known, _)| *known == name);
+        let own = self.env.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let (out, err) = (Arc::new(Mutex::new(Vec::new())), Arc::new(Mutex::new(Vec::new())));
         let outside = Outside {
-            env: self.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect(),
-            clock: Arc::clone(&self.clock) as Arc<dyn Clock>,
+            env: own.filter(|(name, _)| !is_other(name)).chain(other.iter().copied()).collect(),
+            clock,
             terminal: Terminal::of_streams(
                 Arc::clone(&out) as Arc<Mutex<dyn Write + Send>>,
                 Arc::clone(&err) as Arc<Mutex<dyn Write + Send>>,
             ),
-            seed: 7,
+            seed: self.seed.fetch_add(1, Ordering::Relaxed),
             stop: self.stop.clone(),
         };
         let path = self.path();
@@ -158,6 +203,16 @@ impl World {
     /// `once`, as JSON, with trace logs: whatever is logged is held against the key.
     pub(crate) async fn once(&self) -> Ran {
         self.run(&["once", "--output", "json", "--log-format", "json", "-vv"]).await
+    }
+
+    /// What `history` tells of each deletion, newest first: id and outcome.
+    pub(crate) async fn history(&self) -> Vec<(String, String)> {
+        let ran = self.run(&["history", "--output", "json", "--limit", "100000"]).await;
+        assert_eq!(ran.code, 0, "{ran:?}");
+        let text = |value: &Value| value.as_str().unwrap().to_owned();
+        let document = ran.json();
+        let rows = document["deletions"].as_array().unwrap().iter();
+        rows.map(|row| (text(&row["batch_id"]), text(&row["outcome"]))).collect()
     }
 
     /// Asserts that the client kept every rule that the emulator knows.

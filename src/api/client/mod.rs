@@ -39,6 +39,7 @@ pub struct Reader {
     jitter: Mutex<fastrand::Rng>,
     requests: AtomicU64,
     skew: Mutex<Option<TimeDelta>>,
+    fingerprint: String,
 }
 
 impl fmt::Debug for Reader {
@@ -76,6 +77,7 @@ impl Reader {
             attempts: 0,
             trace_id: None,
         })?;
+        let fingerprint = format!("{product} {}", key.fingerprint());
         Ok(Self {
             transport,
             family: product.family(),
@@ -86,12 +88,18 @@ impl Reader {
             around,
             requests: AtomicU64::new(0),
             skew: Mutex::new(None),
+            fingerprint,
         })
     }
 
     /// Calls made so far, each attempt counted.
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Says which product and key this is, without saying the key.
+    pub fn fingerprint(&self) -> &str {
+        &self.fingerprint
     }
 
     /// The server's clock less ours, by the `Date` header of the last answer that had one.

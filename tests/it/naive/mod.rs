@@ -1,7 +1,7 @@
 //! The whole program against the naive model: on a large account, and on many small ones where calls go
 //! wrong and a colleague is at work.
 
-mod rules;
+pub(crate) mod rules;
 mod opinions;
 
 use std::collections::BTreeSet;
@@ -24,6 +24,13 @@ fn file(keep: &[Rule], delete: &[Rule]) -> String {
 
 /// Every record as the account lists it now, asked for without the program.
 async fn listed(world: &World) -> Vec<Value> {
+    let all = listed_and_logged(world).await;
+    world.emulator.clear_log();
+    all
+}
+
+/// The same; the calls stay in the emulator's log.
+pub(crate) async fn listed_and_logged(world: &World) -> Vec<Value> {
     let mut all = Vec::new();
     for page in 1.. {
         let url = format!(
@@ -38,7 +45,6 @@ async fn listed(world: &World) -> Vec<Value> {
             break;
         }
     }
-    world.emulator.clear_log();
     all
 }
 
@@ -190,7 +196,10 @@ impl Touch {
             2 => Edit::Remove(id.clone()),
             3 => Edit::Put(id.clone(), State::Other("stopping".into())),
             4 => Edit::Finish(id.clone()),
-            _ => Edit::Change(id.clone(), |record| record.schedule = Schedule::daily()),
+            _ => Edit::Change(id.clone(), |record| {
+                let is_daily = record.schedule.kind == "daily";
+                record.schedule = if is_daily { Schedule::hourly() } else { Schedule::daily() };
+            }),
         };
         if self.at_the_look {
             Fault::on(Operation::Get).id(&id).once().then(Effect::Edit(edit))

@@ -4,6 +4,8 @@
 //! It shares nothing with the program: no globs, no regular expressions, no dates but milliseconds.
 //! Each rule stands twice, side by side: as the file says it, and as the model understands it.
 
+use std::collections::BTreeSet;
+
 use serde_json::Value;
 
 /// A day in milliseconds.
@@ -14,32 +16,32 @@ type Answer = Option<bool>;
 
 /// One raw record, at one instant (milliseconds since 1970).
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Seen<'v> {
+pub(crate) struct Seen<'v> {
     raw: &'v Value,
     now: i64,
 }
 
 /// A rule twice: as the file says it, and as the model understands it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Rule {
-    pub(super) toml: &'static str,
-    pub(super) matches: fn(Seen<'_>) -> Answer,
+pub(crate) struct Rule {
+    pub(crate) toml: &'static str,
+    pub(crate) matches: fn(Seen<'_>) -> Answer,
     /// On a keep rule: of what matches, only these stay.
-    pub(super) newest: Option<Newest>,
+    pub(crate) newest: Option<Newest>,
 }
 
 /// The newest of each group: the last so many, one of each of so many days or weeks, or all within days.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Newest {
-    pub(super) group: fn(&str) -> &str,
-    pub(super) last: usize,
-    pub(super) days: usize,
-    pub(super) weeks: usize,
-    pub(super) within_days: i64,
+pub(crate) struct Newest {
+    pub(crate) group: fn(&str) -> &str,
+    pub(crate) last: usize,
+    pub(crate) days: usize,
+    pub(crate) weeks: usize,
+    pub(crate) within_days: i64,
 }
 
 /// The ids that may go at `now`, sorted: selected, protected by nothing, old enough and idle.
-pub(super) fn may_go(records: &[Value], keep: &[Rule], delete: &[Rule], now: i64) -> Vec<String> {
+pub(crate) fn may_go(records: &[Value], keep: &[Rule], delete: &[Rule], now: i64) -> Vec<String> {
     let all: Vec<_> = records.iter().map(|raw| Seen { raw, now }).collect();
     let kept: Vec<Vec<bool>> = keep.iter().map(|rule| kept_by(rule, &all)).collect();
     let mut ids: Vec<_> = (0..all.len())
@@ -51,6 +53,13 @@ pub(super) fn may_go(records: &[Value], keep: &[Rule], delete: &[Rule], now: i64
         .collect();
     ids.sort();
     ids
+}
+
+/// The ids that a rule selects at `now`, whatever else protects them.
+pub(crate) fn selected(records: &[Value], rule: &Rule, now: i64) -> BTreeSet<String> {
+    let all = records.iter().map(|raw| Seen { raw, now });
+    let selected = all.filter(|one| (rule.matches)(*one) == Some(true));
+    selected.map(|one| one.id().to_owned()).collect()
 }
 
 /// Which of all batches a keep rule keeps. In doubt, it does.
@@ -218,7 +227,7 @@ const NONE: Newest = Newest { group: |_| "", last: 0, days: 0, weeks: 0, within_
 
 /// Keep rules of every kind. Their counts reach back further than the ages below, in an account of ten
 /// thousand: else they would keep nothing that would go.
-pub(super) const KEEP: [Rule; 7] = [
+pub(crate) const KEEP: [Rule; 7] = [
     keep(
         r#"[keep.pinned]
 name = ["prod-p*", "[[]keep]*", "tmp-??"]"#,
@@ -275,7 +284,7 @@ weekly = 4"#,
 ];
 
 /// Delete rules of every kind.
-pub(super) const DELETE: [Rule; 12] = [
+pub(crate) const DELETE: [Rule; 12] = [
     delete(
         r#"[delete.orphans]
 name = ["My First Batch", "My First Collection"]

@@ -1,0 +1,159 @@
+//! `history`: past deletions, newest first, also of batches long gone.
+
+use std::cmp::Reverse;
+
+use serde::Serialize;
+
+use crate::batch::{BatchId, counted, escaped};
+use crate::cli::Outside;
+use crate::cli::args::{self, Global, Shape};
+use crate::cli::failure::{self, Failure};
+use crate::cli::once;
+use crate::cli::output::{cut, table};
+use crate::cli::session::{Session, Watch};
+use crate::clock::{self, Timestamp};
+use crate::policy::day;
+use crate::run::report::Exit;
+use crate::state::{Deletion, DeletionFilter, State, StateError};
+
+/// Runs the command.
+pub(super) async fn run(command: &args::History, global: &Global, outside: &Outside) -> Exit {
+    let session = match Session::open(global, outside, Watch::Log) {
+        Ok(session) => session,
+        Err(exit) => return exit,
+    };
+    let filter = match filter(command, &session) {
+        Ok(filter) => filter,
+        Err(failure) => return failure.end(outside),
+    };
+    let read = async {
+        let state = session.state_to_read().await?;
+        past(state.as_ref(), &session, &filter).await
+    };
+    let deletions = match read.await {
+        Ok(deletions) => deletions,
+        Err(error) => return once::no_state(&error, outside),
+    };
+    match global.output {
+        Shape::Json => {
+            let deletions = deletions.iter().map(DeletionDocument::of).collect();
+            outside.terminal.json(&Document { version: 1, deletions });
+        }
+        Shape::Text => outside.terminal.data(&text(&deletions)),
+    }
+    Exit::Done
+}
+
+/// What the command line asks for.
+fn filter(command: &args::History, session: &Session<'_>) -> Result<DeletionFilter, Failure> {
+    let since = command.since.as_deref().map(|text| {
+        day::first_instant(text, session.config.zone)
+            .ok_or_else(|| failure::of_usage(no_date("--since", text), DATE_HELP.to_owned()))
+    });
+    let batch = command.batch.as_deref().map(|text| {
+        BatchId::parse(text).map_err(|problem| {
+            let what = format!("`{}` cannot be a batch id: {problem}", cut(&escaped(text), 64));
+            failure::of_usage(what, "`batchsweep history` lists ids".to_owned())
+        })
+    });
+    Ok(DeletionFilter {
+        account: None,
+        since: since.transpose()?,
+        batch: batch.transpose()?,
+        limit: Some(command.limit),
+    })
+}
+
+/// How dates are written on the command line.
+pub(super) const DATE_HELP: &str =
+    "write a day, such as 2027-01-31, or an RFC 3339 instant, such as 2027-01-31T12:00:00Z";
+
+/// A text that is no date.
+pub(super) fn no_date(option: &str, text: &str) -> String {
+    format!("{option}: `{}` is not a date", cut(&escaped(text), 64))
+}
+
+/// Deletions of the session's accounts, newest first.
+async fn past(
+    state: Option<&State>,
+    session: &Session<'_>,
+    filter: &DeletionFilter,
+) -> Result<Vec<Deletion>, StateError> {
+    let Some(state) = state else { return Ok(Vec::new()) };
+    let mut all = Vec::new();
+    for account in &session.config.accounts {
+        let filter = DeletionFilter { account: Some(account.name.clone()), ..filter.clone() };
+        all.extend(state.deletions(&filter).await?);
+    }
+    all.sort_by_key(|deletion| Reverse(deletion.entry.intended_at));
+    let limit = filter.limit.and_then(|limit| usize::try_from(limit).ok());
+    all.truncate(limit.unwrap_or(usize::MAX));
+    Ok(all)
+}
+
+fn text(deletions: &[Deletion]) -> String {
+    if deletions.is_empty() {
+        return "No such deletion is remembered.\n".to_owned();
+    }
+    let count = counted(deletions.len() as u128, "deletion", "deletions");
+    let head = ["WHEN", "ACCOUNT", "ID", "NAME", "RULE", "OUTCOME"];
+    table(&head, deletions.iter().map(row)) + &format!("\n{count}, the newest first\n")
+}
+
+/// A deletion as a row of a table.
+pub(super) fn row(deletion: &Deletion) -> Vec<String> {
+    let entry = &deletion.entry;
+    vec![
+        clock::shown(at(deletion)),
+        entry.account.to_string(),
+        entry.batch.to_string(),
+        cut(&escaped(&entry.name), 40),
+        entry.rule.to_string(),
+        outcome(deletion).replace('_', " "),
+    ]
+}
+
+/// What became of it; `open` where a run was killed and nothing has settled it yet.
+fn outcome(deletion: &Deletion) -> &str {
+    deletion.outcome.as_ref().map_or("open", |outcome| outcome.outcome.as_str())
+}
+
+fn at(deletion: &Deletion) -> Timestamp {
+    deletion.outcome.as_ref().map_or(deletion.entry.intended_at, |outcome| outcome.at)
+}
+
+/// `history --output json`.
+#[derive(Debug, Serialize)]
+struct Document<'a> {
+    version: u8,
+    deletions: Vec<DeletionDocument<'a>>,
+}
+
+/// One deletion, as `history` and `explain` write it.
+#[derive(Debug, Serialize)]
+pub(super) struct DeletionDocument<'a> {
+    run_id: String,
+    account: &'a str,
+    batch_id: &'a str,
+    name: &'a str,
+    rule: &'a str,
+    outcome: &'a str,
+    detail: Option<&'a str>,
+    at: Timestamp,
+}
+
+impl<'a> DeletionDocument<'a> {
+    pub(super) fn of(deletion: &'a Deletion) -> Self {
+        let entry = &deletion.entry;
+        Self {
+            run_id: entry.run_id.to_string(),
+            account: entry.account.as_str(),
+            batch_id: entry.batch.as_str(),
+            name: &entry.name,
+            rule: entry.rule.as_str(),
+            outcome: outcome(deletion),
+            detail: deletion.outcome.as_ref().and_then(|outcome| outcome.detail.as_deref()),
+            at: at(deletion),
+        }
+    }
+}
