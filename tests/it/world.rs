@@ -153,8 +153,7 @@ impl World {
 
     /// Gives it a state that outlives a run.
     pub(crate) fn remembering(mut self) -> Self {
-        let file = self.folder.path().join("state.db");
-        self.set("BATCHSWEEP__STATE__URL", Some(&format!("sqlite:{}", file.display())));
+        self.remember();
         self
     }
 
