@@ -210,7 +210,7 @@ pub struct Emulator {
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub listen: SocketAddr,
     /// How many batches the account holds
-    #[arg(long, value_name = "N", default_value_t = 300)]
+    #[arg(long, value_name = "N", default_value = "300", value_parser = up_to_a_million)]
     pub batches: usize,
     /// Which made-up account: the same number makes the same one
     #[arg(long, value_name = "S", default_value_t = 1)]
@@ -224,6 +224,15 @@ pub struct Emulator {
     /// Plain batches, a quarter of them to be deleted: for measuring
     #[arg(long)]
     pub bench: bool,
+}
+
+/// An account of more than this takes more memory than a machine has to spare.
+fn up_to_a_million(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(count) if count <= 1_000_000 => Ok(count),
+        Ok(_) => Err("at most 1000000".to_owned()),
+        Err(problem) => Err(std::num::ParseIntError::to_string(&problem)),
+    }
 }
 
 #[cfg(test)]

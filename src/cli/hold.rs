@@ -51,6 +51,9 @@ pub(super) async fn hold(command: &args::Hold, global: &Global, outside: &Outsid
     match make(command, &session, outside).await {
         Err(not_done) => not_done.end(outside),
         Ok((hold, under_way)) => {
+            if under_way == UnderWay::NotListed {
+                outside.terminal.error(&not_listed(&hold));
+            }
             match global.output {
                 Shape::Json => {
                     let holds = vec![HoldDocument::of(&hold)];
@@ -68,6 +71,16 @@ pub(super) async fn hold(command: &args::Hold, global: &Global, outside: &Outsid
 enum UnderWay {
     Yes,
     No,
+    /// The last listing does not have the batch at all.
+    NotListed,
+}
+
+fn not_listed(hold: &Hold) -> String {
+    format!(
+        "warning: the last listing of account {} has no batch `{}`; ids are case-sensitive, and \
+         `batchsweep plan --all` shows them\n",
+        hold.account, hold.batch
+    )
 }
 
 async fn make(
@@ -95,8 +108,16 @@ async fn make(
     let state = session.state().await?;
     state.hold(&hold).await?;
     let open = state.open_intents(&hold.account).await?;
-    let is_begun = open.iter().any(|entry| entry.batch == hold.batch);
-    Ok((hold, if is_begun { UnderWay::Yes } else { UnderWay::No }))
+    let listing = state.last_listing(&hold.account).await?;
+    let is_listed = listing.is_none_or(|listing| listing.ids.contains(&hold.batch));
+    let under_way = if open.iter().any(|entry| entry.batch == hold.batch) {
+        UnderWay::Yes
+    } else if is_listed {
+        UnderWay::No
+    } else {
+        UnderWay::NotListed
+    };
+    Ok((hold, under_way))
 }
 
 fn made(hold: &Hold, under_way: UnderWay) -> String {
@@ -104,7 +125,7 @@ fn made(hold: &Hold, under_way: UnderWay) -> String {
     let until = clock::shown(hold.until);
     let told = format!("{batch} in account {account} is held until {until}");
     match under_way {
-        UnderWay::No => format!(
+        UnderWay::No | UnderWay::NotListed => format!(
             "{told}: no rule deletes it before, not even in a run\nthat is under way. To give it up: \
              batchsweep release {batch}\n"
         ),

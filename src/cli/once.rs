@@ -211,10 +211,10 @@ fn early_end(report: &RunReport, swept: &sweep::Report) -> Option<Failure> {
         Ended::StateFailed(error) => ("the sweep ended early", error.help()),
         Ended::TooManyFailures(_) => (
             "the sweep ended early",
-            "the failures above say why; the next run goes on where this one ended".to_owned(),
+            "the failures above say why; the next run makes a new plan of what is left".to_owned(),
         ),
         Ended::Stopped => {
-            ("the sweep was stopped", "the next run goes on where this one ended".to_owned())
+            ("the sweep was stopped", "the next run makes a new plan of what is left".to_owned())
         }
         Ended::Whole => (
             "the deletions are not proven",

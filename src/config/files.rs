@@ -52,7 +52,12 @@ fn drop_ins(main: &Path) -> Result<Vec<PathBuf>, Box<Diagnostic>> {
 fn listing(folder: &Path) -> Result<Vec<PathBuf>, Complaint> {
     let metadata = match fs::metadata(folder) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        // A link that leads nowhere is no missing folder: rules of it would be missed in silence.
+        Err(error)
+            if error.kind() == io::ErrorKind::NotFound && fs::symlink_metadata(folder).is_err() =>
+        {
+            return Ok(Vec::new());
+        }
         Err(error) => return Err(unreadable(folder, &error)),
     };
     if !metadata.is_dir() {
@@ -223,6 +228,14 @@ mod tests {
         assert_eq!(faults, []);
         let texts: Vec<_> = sources.iter().map(|(_, source)| source.text.as_str()).collect();
         assert_eq!(texts, ["main", "10-a.toml", "..data/10-c.toml", "20-b.toml"]);
+    }
+
+    #[test]
+    fn a_link_to_drop_ins_that_leads_nowhere_is_no_missing_folder() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(listing(&folder.path().join("conf.d")).unwrap().is_empty());
+        std::os::unix::fs::symlink("/no/such/folder", folder.path().join("conf.d")).unwrap();
+        assert!(listing(&folder.path().join("conf.d")).is_err());
     }
 
     #[test]

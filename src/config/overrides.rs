@@ -4,12 +4,14 @@
 //! as a text if the key takes one, else as TOML would read it bare; nothing is coerced. It cannot
 //! make a rule or an account that no file has: a slip in a name would otherwise be a second rule.
 //! Names with a single underscore (`BATCHSWEEP_API_KEY`, or what Kubernetes sets for a Service of
-//! that name) are not looked at.
+//! that name) are not looked at, but for those that would be a setting with two: a slip there could turn
+//! what was meant as a dry run into a sweep.
 //! Invariant: no value is ever shown.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use super::defaults;
 use super::diagnose::{Complaint, Problems};
 use super::environment::Environment;
 use super::hide;
@@ -35,6 +37,9 @@ pub(super) fn read<'e>(
     for (name, value) in env.iter() {
         let shown = name.to_string_lossy();
         if !shown.starts_with(PREFIX) {
+            if let Some(complaint) = one_underscore_short(&shown) {
+                problems.at_variable(&shown, complaint);
+            }
             continue;
         }
         match read_one(name.to_str(), value.to_str(), layered) {
@@ -49,6 +54,16 @@ pub(super) fn read<'e>(
         }
     }
     found
+}
+
+/// What is wrong with a name that is a setting but for an underscore.
+fn one_underscore_short(name: &str) -> Option<Complaint> {
+    let rest = name.to_lowercase();
+    let rest = rest.strip_prefix("batchsweep_")?.trim_start_matches('_');
+    let meant = defaults::all().into_iter().map(|(path, _)| path);
+    let meant = meant.into_iter().find(|path| rest.replace("__", "_") == path.replace('.', "_"))?;
+    let right = format!("{PREFIX}{}", meant.to_uppercase().replace('.', "__"));
+    Some(Complaint::error("it sets nothing").help(format!("did you mean `{right}`?")))
 }
 
 fn read_one<'e>(

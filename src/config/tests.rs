@@ -378,6 +378,27 @@ fn settings_out_of_range_are_refused() {
     insta::assert_snapshot!(said);
 }
 
+// fault: F12
+#[test]
+fn a_setting_with_an_underscore_too_few_is_refused_and_other_names_are_not_looked_at() {
+    let with = |name: &str| {
+        let env = Environment::from_iter([(name, "true")]);
+        super::load_text("config.toml", &account("product = \"serpwow\""), &env)
+    };
+    for (name, right) in [
+        ("BATCHSWEEP_DRY_RUN", "BATCHSWEEP__DRY_RUN"),
+        ("batchsweep__dry_run", "BATCHSWEEP__DRY_RUN"),
+        ("BATCHSWEEP_GUARDS_MAX_DELETES", "BATCHSWEEP__GUARDS__MAX_DELETES"),
+        ("BATCHSWEEP_SWEEP__BUSY_WAIT", "BATCHSWEEP__SWEEP__BUSY_WAIT"),
+    ] {
+        let said = with(name).unwrap_err().render(Colour::Never);
+        assert!(said.contains(name) && said.contains(right), "{said}");
+    }
+    for name in ["BATCHSWEEP_PORT", "BATCHSWEEP_SERVICE_HOST", "BATCHSWEEP_API_KEY", "DRY_RUN"] {
+        assert!(with(name).is_ok(), "{name}");
+    }
+}
+
 #[test]
 fn zero_means_zero_and_off_means_off() {
     let zero = good(&with(

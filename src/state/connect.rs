@@ -5,10 +5,12 @@
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use sqlx::any::AnyConnectOptions;
 use sqlx::{AnyConnection, ConnectOptions, Connection, Executor, Row};
+use tokio::time::Instant;
 use url::Url;
 
 use super::State;
@@ -21,6 +23,11 @@ use super::schema;
 use super::trouble::{Doing, Trouble};
 use crate::clock::Timestamp;
 
+/// How long, and how often, a file is tried that somebody else makes right now.
+const BUSY_LIMIT: Duration = Duration::from_secs(4);
+const MOST_TRIES: u32 = 100;
+const BETWEEN_TRIES: Duration = Duration::from_millis(40);
+
 impl State {
     /// Opens the state for everything, making it where there never was one.
     ///
@@ -28,6 +35,21 @@ impl State {
     /// When it cannot be relied on: see [`StateError`]. Nothing is made anew in place of what is
     /// damaged or lost.
     pub async fn open(location: &Location, now: Timestamp) -> Result<Self, StateError> {
+        // SQLite does not wait where two processes make one file or switch its log on: it says that it
+        // is busy at once. Where it did wait, the time for this is over.
+        let began = Instant::now();
+        for _ in 0..MOST_TRIES {
+            match Self::open_once(location, now).await {
+                Err(StateError::Busy { .. }) if began.elapsed() < BUSY_LIMIT => {
+                    tokio::time::sleep(BETWEEN_TRIES).await;
+                }
+                opened => return opened,
+            }
+        }
+        Self::open_once(location, now).await
+    }
+
+    async fn open_once(location: &Location, now: Timestamp) -> Result<Self, StateError> {
         let (at, patience) = (location.to_string(), location.patience());
         let mut connection = match &location.kind {
             Kind::Sqlite { path, folder } => {

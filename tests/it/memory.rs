@@ -231,6 +231,18 @@ async fn what_a_keep_rule_protected_does_not_go_as_soon_as_the_rule_is_taken_awa
     .await;
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_hold_of_a_batch_that_was_not_listed_is_made_with_a_warning() {
+    let mut world = World::with_tmp(1).await;
+    world.remember();
+    assert_eq!(world.run(&["once", "--dry-run", "-q"]).await.code, 0);
+    let hold =
+        async |id: &str| world.run(&["hold", id, "--until", "2027-01-31", "--why", "x"]).await;
+    let slip = hold(&id(0).to_lowercase()).await;
+    assert!(slip.code == 0 && slip.err.contains("has no batch `aa000000`"), "{slip:?}");
+    assert_eq!(hold(&id(0)).await.err, "");
+}
+
 // fault: Y6
 #[tokio::test(start_paused = true)]
 async fn grace_and_probation_without_a_memory_are_errors_of_the_file() {

@@ -265,13 +265,13 @@ async fn a_server_that_does_not_answer_is_named_without_its_password() {
 async fn many_that_open_a_new_state_at_once_all_get_it() {
     for place in durable().await {
         let opened =
-            futures_util::future::join_all((0..8).map(|_| State::open(&place.location, now())))
+            futures_util::future::join_all((0..4).map(|_| State::open(&place.location, now())))
                 .await;
         let states: Vec<_> = opened.into_iter().map(Result::unwrap).collect();
         for (number, state) in states.iter().enumerate() {
             state.hold(&hold(&format!("A{number}"), now())).await.unwrap();
         }
-        assert_eq!(states[0].holds(None).await.unwrap().len(), 8, "{}", place.name);
+        assert_eq!(states[0].holds(None).await.unwrap().len(), 4, "{}", place.name);
         for state in states {
             state.close().await.unwrap();
         }
