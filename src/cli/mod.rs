@@ -93,7 +93,22 @@ pub async fn run(args: Vec<OsString>, outside: &Outside) -> u8 {
         Command::Emulator(command) => emulator::run(command, &arguments.global, outside).await,
         Command::Demo => demo::run(&arguments.global, outside).await,
     };
+    let exit = if told(outside) { exit } else { exit.worse(Exit::State) };
     exit.code(outside.stop.signal())
+}
+
+/// Whether all data was written. What was done is done all the same; only nobody was told.
+fn told(outside: &Outside) -> bool {
+    let Some(problem) = outside.terminal.lost() else { return true };
+    let failure = failure::Failure {
+        what: "standard output could not be written".to_owned(),
+        consequence: "what the command did is done all the same",
+        causes: vec![problem.to_string()],
+        help: "`batchsweep status` and `batchsweep history` tell what runs did".to_owned(),
+        exit: Exit::State,
+    };
+    failure.show(&outside.terminal, None);
+    false
 }
 
 /// Help and version go to standard output and are no error; wrong usage is.

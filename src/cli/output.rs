@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::io::{self, BufWriter, IsTerminal, Write};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use comfy_table::{Cell, ContentArrangement, Table};
 use serde::Serialize;
@@ -27,6 +27,8 @@ pub struct Terminal {
     pub err_is_terminal: IsTty,
     /// Whether text for people may be coloured.
     pub colour: Colour,
+    /// Why data could not be written, if so; a reader that went away is none.
+    lost: Arc<OnceLock<io::Error>>,
 }
 
 /// Whether a stream is a terminal.
@@ -61,19 +63,34 @@ impl Terminal {
             err: Arc::new(Mutex::new(io::stderr())),
             err_is_terminal: if io::stderr().is_terminal() { IsTty::Yes } else { IsTty::No },
             colour: if colour { Colour::Always } else { Colour::Never },
+            lost: Arc::default(),
         }
     }
 
     /// Streams that a test reads.
     pub fn of_streams(out: Stream, err: Stream) -> Self {
-        Self { out, err, err_is_terminal: IsTty::No, colour: Colour::Never }
+        let (err_is_terminal, colour) = (IsTty::No, Colour::Never);
+        Self { out, err, err_is_terminal, colour, lost: Arc::default() }
     }
 
     /// Writes data for people.
     pub fn data(&self, text: &str) {
         let mut out = self.out.lock().unwrap_or_else(PoisonError::into_inner);
-        let written = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-        drop(written);
+        self.note(out.write_all(text.as_bytes()).and_then(|()| out.flush()));
+    }
+
+    /// Takes note of data that could not be written.
+    fn note(&self, written: io::Result<()>) {
+        if let Err(problem) = written
+            && problem.kind() != io::ErrorKind::BrokenPipe
+        {
+            self.lost.get_or_init(|| problem);
+        }
+    }
+
+    /// Why data could not be written, if so.
+    pub fn lost(&self) -> Option<&io::Error> {
+        self.lost.get()
     }
 
     /// Writes data for programs: one JSON document and a newline.
@@ -83,7 +100,7 @@ impl Terminal {
             .map_err(io::Error::from)
             .and_then(|()| out.write_all(b"\n"))
             .and_then(|()| out.flush());
-        drop(written);
+        self.note(written);
     }
 
     /// Writes a message about the program's own trouble.

@@ -220,6 +220,22 @@ fn closed_streams_change_nothing_that_is_deleted() {
     assert!(before.1 > 5, "a poor account for a test");
 }
 
+// fault: K8
+#[test]
+fn data_that_finds_no_space_is_told_of_and_changes_nothing_that_is_deleted() {
+    let (watched, alone) = (Served::new(), Served::new());
+    assert_eq!(watched.command(&["once"]).output().unwrap().status.code(), Some(0));
+    for (args, shape) in [(["plan"], "text"), (["plan"], "json"), (["once"], "json")] {
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let mut command = alone.command(&args);
+        let ran = command.args(["--output", shape, "-q"]).stdout(full).output().unwrap();
+        let told = text(&ran.stderr);
+        assert_eq!(ran.status.code(), Some(74), "{args:?}: {told}");
+        assert!(told.contains("standard output could not be written"), "{told}");
+    }
+    assert_eq!(alone.left(), watched.left());
+}
+
 #[test]
 fn json_is_all_there_is_on_standard_output() {
     let served = Served::new();
