@@ -211,8 +211,9 @@ impl<'a> Runner<'a> {
         if let Some(Sealed { plan, seal }) = sealed {
             let now = plan_of(&decided.admission);
             apply::check_listed(plan, now, &self.origin(), memory.config_hash)?;
-            let is_first = armed.is_none() || state.spend_seal(account, seal, began).await?;
-            if !is_first {
+            // A plan that a guard stops, or that is only looked at, is not spent.
+            let acts = armed.is_some() && decided.admission.is_ok();
+            if acts && !state.spend_seal(account, seal, began).await? {
                 return Err(Refusal::Replayed.into());
             }
         }

@@ -139,6 +139,9 @@ async fn a_plan_is_applied_once_where_that_is_remembered() {
     world.seal().await;
     let dry = world.run(&["apply", &world.sealed(), "--dry-run"]).await;
     assert_eq!((dry.code, world.emulator.count()), (0, 2), "{dry:?}");
+    let none = [("BATCHSWEEP__GUARDS__MAX_DELETES", "0")];
+    let stopped = world.run_with(&none, &["apply", &world.sealed(), "-q"]).await;
+    assert_eq!((stopped.code, world.emulator.count()), (3, 2), "{stopped:?}");
     assert_eq!(world.apply().await.count("deleted"), 2);
     world.emulator.clear_log();
     let again = world.run(&["apply", &world.sealed()]).await;
