@@ -147,7 +147,8 @@ impl AdmittedPlan {
     pub fn arm(self, armed: Armed) -> ArmedPlan {
         let ids: BTreeSet<BatchId> =
             self.plan.deletions().map(|(batch, _)| batch.id.clone()).collect();
-        ArmedPlan { plan: self.plan, readings: self.readings, warrant: armed.warrant(ids) }
+        let plan = self.plan.without_records();
+        ArmedPlan { plan, readings: self.readings, warrant: armed.warrant(ids) }
     }
 }
 

@@ -61,6 +61,14 @@ impl Inventory {
         self.account_count
     }
 
+    /// The same without the records' texts, most of its memory; nobody asks for them once the plan is
+    /// reviewed and the listing is remembered.
+    #[must_use]
+    pub fn without_records(mut self) -> Self {
+        self.batches.iter_mut().for_each(|batch| batch.raw = Box::default());
+        self
+    }
+
     /// An inventory of batches that a case or a test made up.
     pub fn of(mut batches: Vec<Batch>) -> Self {
         batches.sort_by(|a, b| by_age(a).cmp(&by_age(b)));

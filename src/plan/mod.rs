@@ -49,6 +49,12 @@ impl Plan {
         self
     }
 
+    /// The same without the records' texts, for a sweep: it compares fields.
+    #[must_use]
+    pub fn without_records(self) -> Self {
+        Self { inventory: self.inventory.without_records(), ..self }
+    }
+
     /// Whose plan it is.
     pub const fn account(&self) -> &AccountName {
         &self.account
