@@ -110,7 +110,12 @@ fn in_words(run: &Run) -> String {
         .filter(|(_, count)| **count > 0)
         .map(|(name, count)| format!("{count} {}", name.replace('_', " ")))
         .collect();
-    let counts = if counts.is_empty() { "nothing to do".to_owned() } else { counts.join(", ") };
+    let counts = match (counts.is_empty(), end.exit_code) {
+        (false, _) => counts.join(", "),
+        (true, 0) => "nothing to do".to_owned(),
+        // It may have had much to do, and did not come to it.
+        (true, _) => "no batch was dealt with".to_owned(),
+    };
     let outcome = match end.outcome.as_str() {
         "dry_run" => String::new(),
         outcome => format!("{outcome}; "),
