@@ -416,6 +416,11 @@ pub fn escaped(text: &str) -> String {
     out
 }
 
+/// Bytes as hex digits.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+}
+
 /// `1 page`, `2 pages`: how many of something, for people.
 pub fn counted(count: impl Into<u128>, one: &str, many: &str) -> String {
     match count.into() {

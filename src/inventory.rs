@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::api::client::{PAGE_SIZE, Page, Reader, Record, Surroundings};
 use crate::api::error::{Error, Kind};
-use crate::batch::{Batch, BatchId, Fact, batches, counted, escaped};
+use crate::batch::{Batch, BatchId, Fact, batches, counted, escaped, hex};
 use crate::observe::event::Event;
 
 /// How often one account is listed anew when somebody else's work disturbs the listing.
@@ -88,7 +88,7 @@ impl Inventory {
             hash.update(id.as_bytes());
             hash.update([1]);
         }
-        hash.finalize().iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        hex(&hash.finalize())
     }
 }
 

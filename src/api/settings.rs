@@ -14,6 +14,7 @@ use url::Url;
 
 use crate::api::pacing::ListWindow;
 use crate::api::product::Product;
+use crate::batch::hex;
 use crate::clock::Clock;
 use crate::observe::event::{Observer, Scope};
 
@@ -71,8 +72,9 @@ impl ApiKey {
         // Every length of key is taken; without one, there is nothing to tell.
         let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else { return String::new() };
         mac.update(b"batchsweep key fingerprint");
-        let mac = mac.finalize().into_bytes();
-        mac.iter().take(4).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+        let mut digits = hex(&mac.finalize().into_bytes());
+        digits.truncate(8);
+        digits
     }
 }
 

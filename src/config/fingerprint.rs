@@ -6,13 +6,12 @@
 //! Secrets cannot count: none is in the configuration.
 
 use std::collections::BTreeMap;
-use std::fmt::Write;
 
 use sha2::{Digest, Sha256};
 
 use super::defaults;
 use super::duration::Span;
-use crate::batch::RuleName;
+use crate::batch::{RuleName, hex};
 use crate::policy::RuleKind;
 
 /// The hash of one rule of a kind, in hex: of what it says itself, whatever its defaults.
@@ -48,11 +47,7 @@ fn hash(leaves: BTreeMap<String, Vec<String>>) -> String {
             hash.update(value);
         }
     }
-    hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _infallible = write!(hex, "{byte:02x}");
-        hex
-    })
+    hex(&hash.finalize())
 }
 
 const fn seconds(span: Span) -> u64 {

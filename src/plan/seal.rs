@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::batch::AccountName;
+use crate::batch::{AccountName, hex};
 use crate::clock::Timestamp;
 use crate::plan::{Plan, Stamps, stamp};
 
@@ -170,8 +170,7 @@ impl SealedPlans {
 /// The seal over what is sealed. White space means nothing, so that a file may be laid out anew.
 fn seal_of(format: &str, plans: &[SealedPlan]) -> String {
     let text = serde_json::to_string(&(format, plans)).unwrap_or_default();
-    let hash = Sha256::digest(text);
-    hash.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    hex(&Sha256::digest(text))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use sha2::{Digest, Sha256};
 
-use crate::batch::{Batch, Fact};
+use crate::batch::{Batch, Fact, hex};
 use crate::plan::Plan;
 
 /// A hash of every field that a change of the batch would show in.
@@ -46,8 +46,9 @@ pub fn stamp(batch: &Batch) -> Stamp {
     add(&text(&batch.searches, ToString::to_string));
     add(&text(&batch.results_count, ToString::to_string));
     add(&text(&batch.next_result_set_id, ToString::to_string));
-    let hash = hash.finalize();
-    hash.iter().take(8).fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"))
+    let mut digits = hex(&hash.finalize());
+    digits.truncate(16);
+    digits
 }
 
 fn text<T>(fact: &Fact<T>, known: impl FnOnce(&T) -> String) -> String {
