@@ -7,18 +7,19 @@ use serde::Serialize;
 use crate::batch::{Batch, BatchId, Fact, and_list, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
-use crate::cli::failure::{self, Failure};
+use crate::cli::failure::Failure;
 use crate::cli::history::{self, DeletionDocument};
 use crate::cli::hold::HoldDocument;
 use crate::cli::once;
-use crate::cli::output::{Paint, Terminal, ago, cut, table, verdict_in_words};
+use crate::cli::output::{Paint, ago, cut, table, verdict_in_words};
+use crate::cli::plan::NoPlan;
 use crate::cli::session::{Session, Watch};
 use crate::clock::{self, Timestamp};
 use crate::config::Account;
 use crate::inventory;
 use crate::policy::answer::Answer;
 use crate::policy::{Explanation, RuleTrace};
-use crate::run::report::{Exit, exit_of_listing};
+use crate::run::report::Exit;
 use crate::state::{Deletion, Hold, State, StateError};
 
 /// What one account has to say of the batch.
@@ -26,7 +27,6 @@ enum Found {
     Batch(Box<Explained>),
     /// It is not listed; what was done to it before.
     NotHere(Past),
-    NotRead(Failure),
 }
 
 /// A batch, what the rules say of it, and its past.
@@ -66,7 +66,7 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
     };
     let id = match BatchId::parse(&command.id) {
         Ok(id) => id,
-        Err(problem) => return bad_id(&command.id, &problem.to_string(), &outside.terminal),
+        Err(problem) => return bad_id(&command.id, &problem.to_string(), outside),
     };
     let state = match session.state_to_read().await {
         Ok(state) => state,
@@ -79,28 +79,28 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
     let mut gone = Vec::new();
     for (account, found) in session.config.accounts.iter().zip(&found) {
         match found {
-            Found::Batch(explained) => {
+            Ok(Found::Batch(explained)) => {
                 if global.output == Shape::Text {
                     outside.terminal.data(&text(account, explained, outside));
                 }
                 documents.push(Document::of(account, explained));
             }
-            Found::NotHere(past) if past.deletions.is_empty() => {}
-            Found::NotHere(past) => {
+            Ok(Found::NotHere(past)) if past.deletions.is_empty() => {}
+            Ok(Found::NotHere(past)) => {
                 if global.output == Shape::Text {
                     outside.terminal.data(&gone_text(account, &id, past, outside));
                 }
                 gone.push(Document::of_gone(account, &id, past));
             }
-            Found::NotRead(failure) => {
-                exit = exit.worse(failure.exit);
-                failure.show(&outside.terminal, outside.stop.signal());
+            Err(cause) => {
+                let failure = Failure { consequence: "", ..cause.failure(account) };
+                exit = exit.worse(failure.end(outside));
             }
         }
     }
     match documents.first().or_else(|| gone.first()) {
         Some(document) if global.output == Shape::Json => outside.terminal.json(document),
-        None if exit == Exit::Done => exit = not_found(&id, &session, &outside.terminal),
+        None if exit == Exit::Done => exit = not_found(&id, &session, outside),
         Some(_) | None => {}
     }
     exit
@@ -111,79 +111,51 @@ async fn look(
     state: Option<&State>,
     account: &Account,
     id: &BatchId,
-) -> Found {
-    let name = account.name.as_str();
-    let no_state = |error: &StateError| {
-        let what = format!("account `{name}`: the state cannot be read");
-        Found::NotRead(Failure { consequence: "", ..failure::of_state(what, error) })
-    };
-    let runner = match session.runner(account) {
-        Ok(runner) => runner,
-        Err(cause) => {
-            return Found::NotRead(Failure { consequence: "", ..failure::of_begin(name, &cause) });
-        }
-    };
-    if let Some(state) = state
-        && let Err(error) = runner.restore_window(state).await
-    {
-        return no_state(&error);
+) -> Result<Found, NoPlan> {
+    let runner = session.runner(account)?;
+    if let Some(state) = state {
+        runner.restore_window(state).await?;
     }
-    match inventory::list(runner.reader(), runner.around()).await {
-        Err(cause) => {
-            let failure = failure::of_listing(name, &cause, exit_of_listing(&cause));
-            Found::NotRead(Failure { consequence: "", ..failure })
+    let inventory = inventory::list(runner.reader(), runner.around()).await?;
+    let (listed, now) = (inventory.batches(), runner.around().clock.now());
+    let memory = session.recall(state, account).await?.memory;
+    let past = Past::of(state, account, id, now).await?;
+    let index = listed.iter().position(|batch| batch.id == *id);
+    let explained = index.and_then(|index| {
+        let explanation = account.policy.explain(listed, index, &memory, now)?;
+        Some((listed.get(index)?.clone(), explanation))
+    });
+    Ok(match explained {
+        Some((batch, explanation)) => {
+            Found::Batch(Box::new(Explained { batch, explanation, past }))
         }
-        Ok(inventory) => {
-            let listed = inventory.batches();
-            let now = runner.around().clock.now();
-            let memory = match session.recall(state, account).await {
-                Ok(recalled) => recalled.memory,
-                Err(error) => return no_state(&error),
-            };
-            let past = match Past::of(state, account, id, now).await {
-                Ok(past) => past,
-                Err(error) => return no_state(&error),
-            };
-            let index = listed.iter().position(|batch| batch.id == *id);
-            let explained = index.and_then(|index| {
-                let explanation = account.policy.explain(listed, index, &memory, now)?;
-                Some((listed.get(index)?.clone(), explanation))
-            });
-            match explained {
-                Some((batch, explanation)) => {
-                    Found::Batch(Box::new(Explained { batch, explanation, past }))
-                }
-                None => Found::NotHere(past),
-            }
-        }
-    }
+        None => Found::NotHere(past),
+    })
 }
 
-fn bad_id(id: &str, problem: &str, terminal: &Terminal) -> Exit {
-    let failure = Failure {
+fn bad_id(id: &str, problem: &str, outside: &Outside) -> Exit {
+    Failure {
         what: format!("`{}` cannot be a batch id", cut(&escaped(id), 64)),
         consequence: "",
         causes: vec![problem.to_owned()],
         help: "`batchsweep plan --all` lists every batch with its id".to_owned(),
         exit: Exit::Usage,
-    };
-    failure.show(terminal, None);
-    failure.exit
+    }
+    .end(outside)
 }
 
-fn not_found(id: &BatchId, session: &Session<'_>, terminal: &Terminal) -> Exit {
+fn not_found(id: &BatchId, session: &Session<'_>, outside: &Outside) -> Exit {
     let names: Vec<_> =
         session.config.accounts.iter().map(|account| format!("`{}`", account.name)).collect();
     let accounts = if names.len() == 1 { "account" } else { "accounts" };
-    let failure = Failure {
+    Failure {
         what: format!("no batch has the id `{id}`"),
         consequence: "",
         causes: vec![format!("looked in {accounts} {}", and_list(&names))],
         help: "ids are case-sensitive; `batchsweep plan --all` lists every batch".to_owned(),
         exit: Exit::SomeFailed,
-    };
-    failure.show(terminal, None);
-    failure.exit
+    }
+    .end(outside)
 }
 
 /// The explanation for people: the sentence first, the table after it.

@@ -50,17 +50,21 @@ fn filter(command: &args::History, session: &Session<'_>) -> Result<DeletionFilt
         day::first_instant(text, session.config.zone)
             .ok_or_else(|| failure::of_usage(no_date("--since", text), DATE_HELP.to_owned()))
     });
-    let batch = command.batch.as_deref().map(|text| {
-        BatchId::parse(text).map_err(|problem| {
-            let what = format!("`{}` cannot be a batch id: {problem}", cut(&escaped(text), 64));
-            failure::of_usage(what, "`batchsweep history` lists ids".to_owned())
-        })
-    });
+    let batch = command.batch.as_deref();
+    let batch = batch.map(|text| batch_id(text, "`batchsweep history` lists ids"));
     Ok(DeletionFilter {
         account: None,
         since: since.transpose()?,
         batch: batch.transpose()?,
         limit: Some(command.limit),
+    })
+}
+
+/// A batch's id as the command line has it; `help` says where ids are listed.
+pub(super) fn batch_id(text: &str, help: &str) -> Result<BatchId, Failure> {
+    BatchId::parse(text).map_err(|problem| {
+        let what = format!("`{}` cannot be a batch id: {problem}", cut(&escaped(text), 64));
+        failure::of_usage(what, help.to_owned())
     })
 }
 

@@ -6,7 +6,7 @@ use crate::batch::{AccountName, BatchId, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure::{self, Failure};
-use crate::cli::history::{DATE_HELP, no_date};
+use crate::cli::history::{DATE_HELP, batch_id, no_date};
 use crate::cli::once;
 use crate::cli::output::{cut, table};
 use crate::cli::session::{Session, Watch};
@@ -89,7 +89,7 @@ async fn make(
     outside: &Outside,
 ) -> Result<(Hold, UnderWay), NotDone> {
     let account = only_account(session)?;
-    let batch = batch_id(&command.id)?;
+    let batch = batch_id(&command.id, ID_HELP)?;
     let now = outside.clock.now();
     let until = day::end(&command.until, session.config.zone).ok_or_else(|| {
         failure::of_usage(no_date("--until", &command.until), DATE_HELP.to_owned())
@@ -165,7 +165,7 @@ async fn give_up(
     session: &Session<'_>,
 ) -> Result<(AccountName, BatchId), NotDone> {
     let account = only_account(session)?;
-    let batch = batch_id(&command.id)?;
+    let batch = batch_id(&command.id, ID_HELP)?;
     durable(session)?;
     if !session.state().await?.release(&account, &batch).await? {
         let failure = Failure {
@@ -237,12 +237,8 @@ fn only_account(session: &Session<'_>) -> Result<AccountName, Failure> {
     }
 }
 
-fn batch_id(text: &str) -> Result<BatchId, Failure> {
-    BatchId::parse(text).map_err(|problem| {
-        let what = format!("`{}` cannot be a batch id: {problem}", cut(&escaped(text), 64));
-        failure::of_usage(what, "`batchsweep plan --all` lists every batch with its id".to_owned())
-    })
-}
+/// Where ids are listed.
+const ID_HELP: &str = "`batchsweep plan --all` lists every batch with its id";
 
 /// A hold that is forgotten at once protects nothing.
 fn durable(session: &Session<'_>) -> Result<(), Failure> {

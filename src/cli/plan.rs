@@ -18,9 +18,9 @@ use crate::config::{Account, Config};
 use crate::guards::Reading;
 use crate::inventory::IncompleteInventory;
 use crate::plan::Plan;
-use crate::plan::seal::{Origin, SealedPlan, SealedPlans};
+use crate::plan::seal::{GOOD_FOR, Origin, SealedPlan, SealedPlans};
 use crate::policy::verdict::Verdict;
-use crate::run::report::{Exit, NotBegun, exit_of_listing, exit_of_state};
+use crate::run::report::{Exit, NotBegun, exit_of_listing};
 use crate::run::{Admission, plan_of, readings};
 use crate::state::{State, StateError};
 
@@ -31,22 +31,41 @@ pub(super) const ROWS: usize = 40;
 const BAD_ID: &str =
     "its id cannot stand in a path of the API, so it cannot be asked for: it stays";
 
-/// How long a plan is good for.
-const GOOD_FOR: chrono::TimeDelta = chrono::TimeDelta::hours(24);
-
-/// Why an account has no plan.
-enum NoPlan {
+/// Why an account has no plan, and its batches no explanation.
+pub(super) enum NoPlan {
     NotBegun(NotBegun),
     State(StateError),
     Incomplete(IncompleteInventory),
 }
 
+impl From<NotBegun> for NoPlan {
+    fn from(cause: NotBegun) -> Self {
+        Self::NotBegun(cause)
+    }
+}
+
+impl From<StateError> for NoPlan {
+    fn from(error: StateError) -> Self {
+        Self::State(error)
+    }
+}
+
+impl From<IncompleteInventory> for NoPlan {
+    fn from(cause: IncompleteInventory) -> Self {
+        Self::Incomplete(cause)
+    }
+}
+
 impl NoPlan {
-    const fn exit(&self) -> Exit {
+    /// The same for people.
+    pub(super) fn failure(&self, account: &Account) -> Failure {
+        let name = account.name.as_str();
         match self {
-            Self::NotBegun(_) => Exit::Configuration,
-            Self::State(error) => exit_of_state(error),
-            Self::Incomplete(cause) => exit_of_listing(cause),
+            Self::NotBegun(cause) => failure::of_begin(name, cause),
+            Self::State(error) => {
+                failure::of_state(format!("account `{name}`: the state cannot be read"), error)
+            }
+            Self::Incomplete(cause) => failure::of_listing(name, cause, exit_of_listing(cause)),
         }
     }
 }
@@ -71,11 +90,10 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
     for (account, result) in session.config.accounts.iter().zip(&made) {
         match result {
             Ok((admission, origin)) => {
-                sealed.push(SealedPlan::of(
-                    plan_of(admission),
-                    origin.clone(),
-                    &session.config.hash,
-                ));
+                if command.out.is_some() {
+                    let (plan, origin) = (plan_of(admission), origin.clone());
+                    sealed.push(SealedPlan::of(plan, origin, &session.config.hash));
+                }
                 match global.output {
                     Shape::Json => {
                         documents.push(PlanDocument::of(account, &session.config, admission));
@@ -84,8 +102,7 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
                 }
             }
             Err(cause) => {
-                exit = exit.worse(cause.exit());
-                show_no_plan(account, cause, outside);
+                exit = exit.worse(cause.failure(account).end(outside));
             }
         }
     }
@@ -129,25 +146,13 @@ async fn one(
     state: Option<&State>,
     account: &Account,
 ) -> Result<(Admission, Origin), NoPlan> {
-    let runner = session.runner(account).map_err(NoPlan::NotBegun)?;
-    let recalled = session.recall(state, account).await.map_err(NoPlan::State)?;
+    let runner = session.runner(account)?;
+    let recalled = session.recall(state, account).await?;
     if let Some(state) = state {
-        runner.restore_window(state).await.map_err(NoPlan::State)?;
+        runner.restore_window(state).await?;
     }
-    let admission = runner.plan(&recalled).await.map_err(NoPlan::Incomplete)?;
+    let admission = runner.plan(&recalled).await?;
     Ok((admission, runner.origin()))
-}
-
-fn show_no_plan(account: &Account, cause: &NoPlan, outside: &Outside) {
-    let name = account.name.as_str();
-    let failure = match cause {
-        NoPlan::NotBegun(cause) => failure::of_begin(name, cause),
-        NoPlan::State(error) => {
-            failure::of_state(format!("account `{name}`: the state cannot be read"), error)
-        }
-        NoPlan::Incomplete(cause) => failure::of_listing(name, cause, exit_of_listing(cause)),
-    };
-    failure.show(&outside.terminal, outside.stop.signal());
 }
 
 /// Which batches a plan's table shows.
