@@ -274,10 +274,7 @@ impl<'a> Sweep<'a> {
             let Some((batch, _)) = self.todo.get(position) else { break };
             let item = match judge(batch, look) {
                 Judged::Ready(looked_at) => Item::Ready(Ready { position, looked_at }),
-                Judged::Over(outcome) => {
-                    let outcome = unless_stopped(outcome);
-                    Item::Over(Swept { position, outcome, attempts: 0 })
-                }
+                Judged::Over(outcome) => Item::Over(unsent(position, unless_stopped(outcome))),
             };
             any_ready |= matches!(item, Item::Ready(_));
             let is_failure = matches!(&item, Item::Over(one) if one.outcome.is_failure());
@@ -320,8 +317,7 @@ impl<'a> Sweep<'a> {
             if let Item::Ready(ready) = item
                 && held.contains(&ready.position)
             {
-                let position = ready.position;
-                *item = Item::Over(Swept { position, outcome: Outcome::Held, attempts: 0 });
+                *item = Item::Over(unsent(ready.position, Outcome::Held));
             }
         }
         Ok(())
@@ -507,7 +503,7 @@ impl<'a> Sweep<'a> {
         let position = one.position;
         let again = match judge(batch, self.look(batch).await) {
             Judged::Over(outcome) => {
-                let again = Swept { position, outcome: unless_stopped(outcome), attempts: 0 };
+                let again = unsent(position, unless_stopped(outcome));
                 self.tell(&again, Duration::ZERO);
                 again
             }
@@ -517,7 +513,7 @@ impl<'a> Sweep<'a> {
                     self.remove_ready(Ready { position, looked_at }).await
                 }
                 Ok(_held) => {
-                    let held = Swept { position, outcome: Outcome::Held, attempts: 0 };
+                    let held = unsent(position, Outcome::Held);
                     self.tell(&held, Duration::ZERO);
                     held
                 }
@@ -560,41 +556,34 @@ impl<'a> Sweep<'a> {
     /// Tells what became of a batch, except where that may still change: a busy one is told when
     /// the wait for it is over.
     fn tell(&self, one: &Swept, duration: Duration) {
-        let Some(batch) = self.subject(one.position) else { return };
-        let event = match &one.outcome {
-            Outcome::Busy(_) | Outcome::NotReached => return,
-            Outcome::Deleted(_) => Event::BatchDeleted { batch, attempt: one.attempts, duration },
-            Outcome::Failed(_) | Outcome::Refused { .. } => {
-                Event::BatchFailed { batch, detail: one.outcome.detail(), attempt: one.attempts }
-            }
-            Outcome::Changed(_) | Outcome::Gone | Outcome::Held | Outcome::Undelivered { .. } => {
-                Event::BatchSkipped {
-                    batch,
-                    outcome: one.outcome.name(),
-                    detail: one.outcome.detail(),
-                }
-            }
-        };
-        self.around.observer.observe(&self.around.scope, &event);
+        if !matches!(one.outcome, Outcome::Busy(_)) {
+            self.observe(one, duration);
+        }
     }
 
     /// Tells what only the end of the sweep decides: who stayed busy, who was listed again.
     fn tell_late(&self, one: &Swept) {
+        if matches!(one.outcome, Outcome::Busy(_) | Outcome::Failed(Failure::StillListed)) {
+            self.observe(one, Duration::ZERO);
+        }
+    }
+
+    fn observe(&self, one: &Swept, duration: Duration) {
         let Some(batch) = self.subject(one.position) else { return };
-        let detail = one.outcome.detail();
+        let (detail, attempt) = (|| one.outcome.detail(), one.attempts);
         let event = match &one.outcome {
-            Outcome::Busy(_) => Event::BatchSkipped { batch, outcome: one.outcome.name(), detail },
-            Outcome::Failed(Failure::StillListed) => {
-                Event::BatchFailed { batch, detail, attempt: one.attempts }
+            Outcome::NotReached => return,
+            Outcome::Deleted(_) => Event::BatchDeleted { batch, attempt, duration },
+            Outcome::Failed(_) | Outcome::Refused { .. } => {
+                Event::BatchFailed { batch, detail: detail(), attempt }
             }
-            Outcome::Deleted(_)
+            Outcome::Busy(_)
             | Outcome::Changed(_)
             | Outcome::Gone
             | Outcome::Held
-            | Outcome::Undelivered { .. }
-            | Outcome::Refused { .. }
-            | Outcome::Failed(_)
-            | Outcome::NotReached => return,
+            | Outcome::Undelivered { .. } => {
+                Event::BatchSkipped { batch, outcome: one.outcome.name(), detail: detail() }
+            }
         };
         self.around.observer.observe(&self.around.scope, &event);
     }
@@ -608,7 +597,12 @@ impl<'a> Sweep<'a> {
 
 /// A batch whose turn did not come.
 const fn not_reached(position: usize) -> Swept {
-    Swept { position, outcome: Outcome::NotReached, attempts: 0 }
+    unsent(position, Outcome::NotReached)
+}
+
+/// A batch that has its outcome without a DELETE.
+const fn unsent(position: usize, outcome: Outcome) -> Swept {
+    Swept { position, outcome, attempts: 0 }
 }
 
 /// A stop while waiting leaves a batch for the next run; that is no failure of its own.

@@ -110,12 +110,18 @@ impl Sweep<'_> {
             over @ Judged::Over(_) => return over,
             ready @ Judged::Ready(_) => ready,
         };
+        self.stays(batch).await.map_or(ready, Judged::Over)
+    }
+
+    /// What keeps a batch whose intent is written from going, by now: that somebody holds it since, or
+    /// that the account was lost. `None` where it may go.
+    async fn stays(&self, batch: &Batch) -> Option<Outcome> {
         match self.journal.leave(&batch.id, self.around.clock.now()).await {
-            Ok(Leave::Given) => ready,
-            Ok(Leave::Held) => Judged::Over(Outcome::Held),
+            Ok(Leave::Given) => None,
+            Ok(Leave::Held) => Some(Outcome::Held),
             Err(failed) => {
                 self.failed.get_or_init(|| failed);
-                Judged::Over(Outcome::NotReached)
+                Some(Outcome::NotReached)
             }
         }
     }
@@ -184,29 +190,12 @@ impl Sweep<'_> {
             Ok(Lookup::Found(now)) => match recheck(batch, &now) {
                 Recheck::Busy(status) => After::Over(Outcome::Busy(status)),
                 Recheck::Changed(fields) => After::Over(Outcome::Changed(fields)),
-                Recheck::Ready => {
-                    let after = self.before_resend(error, tried, resend, look.at).await;
-                    self.unless_held(batch, after).await
-                }
+                Recheck::Ready => match self.before_resend(error, tried, resend, look.at).await {
+                    // Nothing is sent again where that has changed since the first DELETE.
+                    again @ After::Again(_) => self.stays(batch).await.map_or(again, After::Over),
+                    over @ After::Over(_) => over,
+                },
             },
-        }
-    }
-
-    /// Sends nothing again for a batch that somebody holds since the first DELETE, or where the account
-    /// was lost.
-    async fn unless_held(&self, batch: &Batch, after: After) -> After {
-        match after {
-            After::Over(outcome) => After::Over(outcome),
-            After::Again(at) => {
-                match self.journal.leave(&batch.id, self.around.clock.now()).await {
-                    Ok(Leave::Given) => After::Again(at),
-                    Ok(Leave::Held) => After::Over(Outcome::Held),
-                    Err(failed) => {
-                        self.failed.get_or_init(|| failed);
-                        After::Over(Outcome::NotReached)
-                    }
-                }
-            }
         }
     }
 
