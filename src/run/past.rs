@@ -87,10 +87,7 @@ pub async fn recall(
     for since in unchanged_since.values_mut() {
         *since = (*since).max(exposed.since.unwrap_or(*since));
     }
-    let mut selected_since: BTreeMap<RuleName, BTreeMap<BatchId, Timestamp>> = BTreeMap::new();
-    for ((rule, batch), since) in state.marks(account).await? {
-        selected_since.entry(rule).or_default().insert(batch, since);
-    }
+    let selected_since = state.marks(account).await?;
     let holds = state.holds(Some(account)).await?;
     let holds = holds.into_iter().filter(|hold| hold.protects(now)).map(|hold| {
         // The state's end is the first instant that is free, the policy's the last that is not.

@@ -218,7 +218,8 @@ async fn check(opening: &Opening<'_>, connection: &mut AnyConnection) -> Result<
         return Err(StateError::Damaged { at: opening.at.to_owned(), found });
     }
     if size > ALWAYS_CHECKED {
-        note_check(opening, connection).await?;
+        let now = opening.now.timestamp_millis().to_string();
+        schema::note(connection, opening.patience, opening.at, ("checked_at", &now)).await?;
     }
     Ok(())
 }
@@ -227,19 +228,6 @@ async fn check(opening: &Opening<'_>, connection: &mut AnyConnection) -> Result<
 fn is_due(size: u64, last: Option<Timestamp>, now: Timestamp) -> bool {
     let is_recent = last.is_some_and(|last| last <= now && now - last < CHECKED_FOR);
     size <= ALWAYS_CHECKED || !is_recent
-}
-
-async fn note_check(
-    opening: &Opening<'_>,
-    connection: &mut AnyConnection,
-) -> Result<(), StateError> {
-    let note = sqlx::query::<sqlx::Any>(
-        "INSERT INTO batchsweep_meta (name, value) VALUES ('checked_at', $1)
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-    )
-    .bind(opening.now.timestamp_millis().to_string());
-    let noted = opening.patience.wait(connection.execute(note)).await;
-    noted.map(drop).map_err(|error| opening.complaint(&error))
 }
 
 /// Brings what is in the log into the file, as far as nobody reads it: so the tables are in the file

@@ -130,10 +130,10 @@ impl State {
 
     /// Why a line was not written: the batch, where somebody holds it; else an error.
     async fn why_not(&self, line: &Line<'_>) -> Result<BatchId, StateError> {
-        let mut work = self.read().await?;
         let (run_id, batch) = (line.run_id(), line.batch().clone());
         match line {
             Line::Outcome(_) => {
+                let mut work = self.read().await?;
                 let key = [Value::Text(&run_id.to_string()), Value::Text(batch.as_str())];
                 let intent = "SELECT 1 FROM batchsweep_journal WHERE run_id = $1 AND batch = $2";
                 Err(if work.row(intent, &key).await?.is_some() {
@@ -143,17 +143,10 @@ impl State {
                 })
             }
             Line::Intent(entry) => {
-                let hold = "SELECT 1 FROM batchsweep_holds
-                            WHERE account = $1 AND batch = $2 AND until > $3";
-                let key = [
-                    Value::Text(entry.account.as_str()),
-                    Value::Text(batch.as_str()),
-                    entry.intended_at.into(),
-                ];
-                if work.row(hold, &key).await?.is_some() {
-                    return Ok(batch);
+                match self.held(&entry.account, &batch, entry.intended_at).await? {
+                    Some(_) => Ok(batch),
+                    None => Err(StateError::IntendedTwice { run_id, batch }),
                 }
-                Err(StateError::IntendedTwice { run_id, batch })
             }
         }
     }

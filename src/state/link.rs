@@ -204,11 +204,7 @@ impl Work<'_> {
         sql: &'static str,
         values: &[Value<'_>],
     ) -> Result<Vec<Row<'_>>, StateError> {
-        let inner = self.inner;
-        let connection = self.connection()?;
-        let rows = inner.patience.wait(connection.fetch_all(query(sql, values))).await;
-        let rows = self.checked(rows)?;
-        Ok(rows.into_iter().map(|row| Row { inner, row }).collect())
+        self.fetch(query(sql, values)).await
     }
 
     /// All rows of a statement that was put together here, of parts of this program alone.
@@ -217,9 +213,12 @@ impl Work<'_> {
         sql: String,
         values: &[Value<'_>],
     ) -> Result<Vec<Row<'_>>, StateError> {
+        self.fetch(bound(sqlx::query(AssertSqlSafe(sql)), values)).await
+    }
+
+    async fn fetch(&mut self, query: AnyQuery) -> Result<Vec<Row<'_>>, StateError> {
         let inner = self.inner;
         let connection = self.connection()?;
-        let query = bound(sqlx::query(AssertSqlSafe(sql)), values);
         let rows = inner.patience.wait(connection.fetch_all(query)).await;
         let rows = self.checked(rows)?;
         Ok(rows.into_iter().map(|row| Row { inner, row }).collect())
@@ -296,14 +295,14 @@ impl From<Timestamp> for Value<'_> {
     }
 }
 
-fn query(sql: &'static str, values: &[Value<'_>]) -> Query<'static, Any, sqlx::any::AnyArguments> {
+/// A statement with its values.
+type AnyQuery = Query<'static, Any, sqlx::any::AnyArguments>;
+
+fn query(sql: &'static str, values: &[Value<'_>]) -> AnyQuery {
     bound(sqlx::query(sql), values)
 }
 
-fn bound(
-    query: Query<'static, Any, sqlx::any::AnyArguments>,
-    values: &[Value<'_>],
-) -> Query<'static, Any, sqlx::any::AnyArguments> {
+fn bound(query: AnyQuery, values: &[Value<'_>]) -> AnyQuery {
     values.iter().fold(query, |query, value| match *value {
         Value::Text(text) => query.bind(storable(text)),
         Value::MaybeText(text) => query.bind(text.map(storable)),

@@ -13,7 +13,7 @@ use crate::batch::{AccountName, BatchId, RuleName};
 use crate::clock::Timestamp;
 
 /// The marks of one account: by rule and batch, selected without a break since.
-type Marks = BTreeMap<RuleName, BTreeMap<BatchId, Timestamp>>;
+pub type Marks = BTreeMap<RuleName, BTreeMap<BatchId, Timestamp>>;
 
 impl State {
     /// Takes over what the rules of an account select in a complete run: what is new is marked `now`,
@@ -26,12 +26,12 @@ impl State {
         account: &AccountName,
         now: Timestamp,
         selected: &BTreeMap<RuleName, BTreeSet<BatchId>>,
-    ) -> Result<BTreeMap<(RuleName, BatchId), Timestamp>, StateError> {
+    ) -> Result<Marks, StateError> {
         // Most runs change nothing: no transaction is begun then.
         let before = read_marks(&mut self.read().await?, account).await?;
         let after = carried(&before, now, selected);
         if after == before {
-            return Ok(flat(after));
+            return Ok(after);
         }
         let mut work = self.write().await?;
         // What was read before may have changed meanwhile.
@@ -57,18 +57,15 @@ impl State {
             .await?;
         }
         work.commit().await?;
-        Ok(flat(after))
+        Ok(after)
     }
 
     /// The marks of an account.
     ///
     /// # Errors
     /// When they cannot be read.
-    pub async fn marks(
-        &self,
-        account: &AccountName,
-    ) -> Result<BTreeMap<(RuleName, BatchId), Timestamp>, StateError> {
-        read_marks(&mut self.read().await?, account).await.map(flat)
+    pub async fn marks(&self, account: &AccountName) -> Result<Marks, StateError> {
+        read_marks(&mut self.read().await?, account).await
     }
 }
 
@@ -88,13 +85,6 @@ fn carried(
             (rule.clone(), batches.iter().map(|batch| (batch.clone(), since(batch))).collect())
         })
         .collect()
-}
-
-fn flat(marks: Marks) -> BTreeMap<(RuleName, BatchId), Timestamp> {
-    let of_rule = |(rule, marks): (RuleName, BTreeMap<BatchId, Timestamp>)| {
-        marks.into_iter().map(move |(batch, since)| ((rule.clone(), batch), since))
-    };
-    marks.into_iter().flat_map(of_rule).collect()
 }
 
 async fn read_marks(work: &mut Work<'_>, account: &AccountName) -> Result<Marks, StateError> {

@@ -38,6 +38,7 @@ pub use inventory::Listing;
 pub use journal::{Deletion, DeletionFilter, Entry, Outcome, Recorded, Settled};
 pub use location::{BadLocation, Location};
 pub use lock::Ownership;
+pub use marks::Marks;
 pub use protection::Exposed;
 pub use prune::Pruned;
 pub use runs::{Run, RunBegin, RunEnd, RunFilter};

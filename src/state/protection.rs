@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::State;
 use super::error::StateError;
 use super::link::{Value, Work};
+use super::schema::NOTE;
 use crate::batch::{AccountName, RuleName};
 use crate::clock::Timestamp;
 
@@ -45,12 +46,7 @@ impl State {
         if after != before {
             let text = serde_json::to_string(&after).unwrap_or_default();
             let mut work = self.write().await?;
-            work.run(
-                "INSERT INTO batchsweep_meta (name, value) VALUES ($1, $2)
-                 ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-                &[Value::Text(&name(account)), Value::Text(&text)],
-            )
-            .await?;
+            work.run(NOTE, &[Value::Text(&name(account)), Value::Text(&text)]).await?;
             work.commit().await?;
         }
         Ok(exposed)

@@ -49,7 +49,7 @@ pub(super) async fn bring_up_to_date(
     let ran = patience.wait(run(&migrator, connection)).await;
     ran.map_err(|error| Trouble::of(&error).told(Doing::Open, at, &error))?
         .map_err(|error| failed(at, &error))?;
-    say_who_wrote(connection, patience, at).await
+    note(connection, patience, at, ("written_by", env!("CARGO_PKG_VERSION"))).await
 }
 
 /// Runs what has not been run, in one transaction: of several that start at once, one does it and the
@@ -127,16 +127,18 @@ pub(super) async fn refuse_newer(
     })
 }
 
-async fn say_who_wrote(
+/// Writes a note: a name and its value, in place of the one before.
+pub(super) const NOTE: &str = "INSERT INTO batchsweep_meta (name, value) VALUES ($1, $2)
+     ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+
+/// Notes something while the state is being opened.
+pub(super) async fn note(
     connection: &mut AnyConnection,
     patience: Patience,
     at: &str,
+    (name, value): (&str, &str),
 ) -> Result<(), StateError> {
-    let written = sqlx::query::<Any>(
-        "INSERT INTO batchsweep_meta (name, value) VALUES ('written_by', $1)
-         ON CONFLICT (name) DO UPDATE SET value = excluded.value",
-    )
-    .bind(env!("CARGO_PKG_VERSION"));
+    let written = sqlx::query::<Any>(NOTE).bind(name.to_owned()).bind(value.to_owned());
     patience
         .wait(connection.execute(written))
         .await

@@ -3,7 +3,7 @@
 use std::io::Write as _;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::Once;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -103,6 +103,26 @@ pub(super) async fn durable() -> Vec<Place> {
 pub(super) fn left_out(what: &str, why: &str) {
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     writeln!(std::io::stderr(), "{name}: left out {what}: {why}").unwrap();
+}
+
+/// What a child of a test is told by: its folder.
+pub(super) const CHILD: &str = "BATCHSWEEP_TEST_CHILD";
+
+/// The folder of a test that is a child; by itself it has none, and nothing to do.
+pub(super) fn child_folder() -> Option<PathBuf> {
+    std::env::var_os(CHILD).map(Into::into)
+}
+
+/// A test of this module's, by its path, as a process of its own that works in a folder. It is read
+/// from.
+pub(super) fn child(test: &str, folder: &Path) -> Command {
+    let mut command = Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "--nocapture", &format!("state::tests::{test}")])
+        .env(CHILD, folder)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
+    command
 }
 
 /// Root passes every check of modes; so a test of them, by its path, runs itself as nobody. False where

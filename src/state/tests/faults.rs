@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::io::{Seek, SeekFrom, Write};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
 
 use super::backends::{
-    file_in, hold, id, in_file, intent, journal, main_account, now, on_server, rule, run_at,
-    settled,
+    CHILD, child, child_folder, file_in, hold, id, in_file, intent, journal, main_account, now,
+    on_server, rule, run_at, settled,
 };
 use crate::state::{State, StateError};
 
@@ -61,27 +62,24 @@ async fn an_outcome_that_finds_no_space_leaves_its_intent_open_for_the_next_star
     assert_eq!(open.iter().map(|entry| entry.batch.clone()).collect::<Vec<_>>(), [id("A1")]);
 }
 
-/// What a child of a test is told by: its folder.
-const CHILD: &str = "BATCHSWEEP_TEST_CHILD";
-
-fn child_folder() -> Option<std::path::PathBuf> {
-    std::env::var_os(CHILD).map(Into::into)
+/// Runs a child under a limit. A limit cannot be taken back, so it is put on a process of its own.
+fn limited(limit: &str, test: &str, folder: &Path) -> Output {
+    Command::new("sh")
+        .args(["-c", &format!("{limit}; exec \"$0\" --exact --nocapture \"$1\"")])
+        .arg(std::env::current_exe().unwrap())
+        .arg(format!("state::tests::faults::{test}"))
+        .env(CHILD, folder)
+        .output()
+        .unwrap()
 }
 
 // fault: D10
 #[test]
 fn a_disk_that_fails_in_a_write_is_not_trusted_again() {
     let folder = tempfile::tempdir().unwrap();
-    // A limit on the size of files fails a write as a broken disk does. A limit cannot be taken back,
-    // so it is put on a process of its own.
-    let script = "trap '' XFSZ; ulimit -f 600; exec \"$0\" --exact --nocapture \"$1\"";
-    let output = Command::new("sh")
-        .args(["-c", script])
-        .arg(std::env::current_exe().unwrap())
-        .arg("state::tests::faults::writes_until_the_disk_fails")
-        .env(CHILD, folder.path())
-        .output()
-        .unwrap();
+    // A limit on the size of files fails a write as a broken disk does.
+    let limit = "trap '' XFSZ; ulimit -f 600";
+    let output = limited(limit, "writes_until_the_disk_fails", folder.path());
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && told.contains("not trusted again"), "{told}");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -113,13 +111,7 @@ async fn writes_until_the_disk_fails() {
 #[test]
 fn a_process_without_file_descriptors_gets_no_state() {
     let folder = tempfile::tempdir().unwrap();
-    let output = Command::new("sh")
-        .args(["-c", "ulimit -n 64; exec \"$0\" --exact --nocapture \"$1\""])
-        .arg(std::env::current_exe().unwrap())
-        .arg("state::tests::faults::opens_without_file_descriptors")
-        .env(CHILD, folder.path())
-        .output()
-        .unwrap();
+    let output = limited("ulimit -n 64", "opens_without_file_descriptors", folder.path());
     let told = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && told.contains("refused"), "{told}");
 }
@@ -246,13 +238,7 @@ async fn a_connection_that_a_server_ends_is_made_again() {
 fn what_was_recorded_when_a_process_is_killed_is_there_and_whole() {
     for kill_after in [1, 7, 40] {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--nocapture", "state::tests::faults::records_until_it_is_killed"])
-            .env(CHILD, folder.path())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
+        let mut child = child("faults::records_until_it_is_killed", folder.path()).spawn().unwrap();
         let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
         let mut told = 0;
         for line in lines {
@@ -282,17 +268,8 @@ fn what_was_recorded_when_a_process_is_killed_is_there_and_whole() {
 fn a_process_that_is_killed_while_it_makes_a_state_leaves_one_that_opens() {
     for kill_after in 1..8 {
         let folder = tempfile::tempdir().unwrap();
-        let mut child = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "--nocapture",
-                "state::tests::faults::makes_states_until_it_is_killed",
-            ])
-            .env(CHILD, folder.path())
-            .stdout(std::process::Stdio::piped())
-            .stderr(std::process::Stdio::null())
-            .spawn()
-            .unwrap();
+        let making = "faults::makes_states_until_it_is_killed";
+        let mut child = child(making, folder.path()).spawn().unwrap();
         let lines = std::io::BufRead::lines(std::io::BufReader::new(child.stdout.take().unwrap()));
         let making = lines.filter(|line| line.as_ref().unwrap().starts_with("making"));
         assert_eq!(making.take(kill_after).count(), kill_after);

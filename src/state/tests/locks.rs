@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
-use super::backends::{account, all, durable, file_in, in_file, main_account, now, on_server};
+use super::backends::{
+    account, all, child, child_folder, durable, file_in, in_file, main_account, now, on_server,
+};
 use crate::state::{Class, State, StateError};
 
 // fault: T1
@@ -127,21 +129,12 @@ async fn a_session_that_a_server_ends_is_a_lost_lock() {
     place.remove().await;
 }
 
-/// What the child of a test is told by: its folder.
-const CHILD: &str = "BATCHSWEEP_TEST_OWNER";
-
 // fault: T1, D7
 #[tokio::test]
 async fn another_process_is_named_and_its_end_frees_the_account() {
     let folder = tempfile::tempdir().unwrap();
-    let mut child = Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", "--nocapture", "state::tests::locks::owns_until_it_is_killed"])
-        .env(CHILD, folder.path())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .unwrap();
+    let mut child = child("locks::owns_until_it_is_killed", folder.path());
+    let mut child = child.stdin(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     assert!(lines.any(|line| line.unwrap().starts_with("owned")));
     let state = State::open(&file_in(folder.path()), now()).await.unwrap();
@@ -158,8 +151,8 @@ async fn another_process_is_named_and_its_end_frees_the_account() {
 #[expect(clippy::print_stdout, reason = "its parent reads it")]
 #[tokio::test]
 async fn owns_until_it_is_killed() {
-    let Some(folder) = std::env::var_os(CHILD) else { return };
-    let state = State::open(&file_in(folder.as_ref()), now()).await.unwrap();
+    let Some(folder) = child_folder() else { return };
+    let state = State::open(&file_in(&folder), now()).await.unwrap();
     let owned = state.own(&[main_account()], now()).await.unwrap();
     println!("\nowned");
     std::io::stdin().read_line(&mut String::new()).unwrap();

@@ -11,8 +11,8 @@ use super::backends::{
 };
 use crate::clock::Timestamp;
 use crate::state::{
-    Approval, Approving, Deletion, DeletionFilter, Entry, Listing, NotApproved, Outcome, RunBegin,
-    RunEnd, RunFilter, State, StateError,
+    Approval, Approving, Deletion, DeletionFilter, Entry, Listing, Marks, NotApproved, Outcome,
+    RunBegin, RunEnd, RunFilter, State, StateError,
 };
 
 fn hours(n: i64) -> TimeDelta {
@@ -283,6 +283,14 @@ fn selected(
     rows.iter().map(|(name, ids)| (rule(name), ids.iter().map(|text| id(text)).collect())).collect()
 }
 
+fn marked(rows: Marked) -> Marks {
+    let mut marks = Marks::new();
+    for (name, batch, hour) in rows {
+        marks.entry(rule(name)).or_default().insert(id(batch), now() + hours(*hour));
+    }
+    marks
+}
+
 #[tokio::test]
 async fn a_mark_lasts_as_long_as_its_batch_is_selected_and_a_break_begins_anew() {
     for place in all().await {
@@ -310,8 +318,7 @@ async fn a_mark_lasts_as_long_as_its_batch_is_selected_and_a_break_begins_anew()
         state.update_marks(&account("b"), now(), &other).await.unwrap();
         for (hour, (rows, expected)) in (0..).zip(steps) {
             let marks = state.update_marks(&name, at(hour), &selected(rows)).await.unwrap();
-            let expected: BTreeMap<_, _> =
-                expected.iter().map(|(r, b, h)| ((rule(r), id(b)), at(*h))).collect();
+            let expected = marked(expected);
             assert_eq!(marks, expected, "{} hour {hour}", place.name);
             assert_eq!(state.marks(&name).await.unwrap(), expected);
         }
