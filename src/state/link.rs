@@ -367,23 +367,19 @@ impl Row<'_> {
     }
 
     pub(super) fn run(&self, column: usize) -> Result<RunId, StateError> {
-        let text = self.text(column)?;
-        RunId::parse(&text).map_err(|_unsaid| self.odd(column, &text))
+        self.parsed(column, RunId::parse)
     }
 
     pub(super) fn batch(&self, column: usize) -> Result<BatchId, StateError> {
-        let text = self.text(column)?;
-        BatchId::parse(&text).map_err(|_unsaid| self.odd(column, &text))
+        self.parsed(column, BatchId::parse)
     }
 
     pub(super) fn account(&self, column: usize) -> Result<AccountName, StateError> {
-        let text = self.text(column)?;
-        AccountName::parse(&text).map_err(|_unsaid| self.odd(column, &text))
+        self.parsed(column, AccountName::parse)
     }
 
     pub(super) fn rule(&self, column: usize) -> Result<RuleName, StateError> {
-        let text = self.text(column)?;
-        RuleName::parse(&text).map_err(|_unsaid| self.odd(column, &text))
+        self.parsed(column, RuleName::parse)
     }
 
     /// JSON that this program wrote.
@@ -391,8 +387,17 @@ impl Row<'_> {
         &self,
         column: usize,
     ) -> Result<T, StateError> {
+        self.parsed(column, |text| serde_json::from_str(text))
+    }
+
+    /// A text that means something else.
+    fn parsed<T, E>(
+        &self,
+        column: usize,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+    ) -> Result<T, StateError> {
         let text = self.text(column)?;
-        serde_json::from_str(&text).map_err(|_unsaid| self.odd(column, &text))
+        parse(&text).map_err(|_unsaid| self.odd(column, &text))
     }
 
     pub(super) fn damaged(&self, found: impl Into<String>) -> StateError {
