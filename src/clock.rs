@@ -13,6 +13,13 @@ use tokio::time::Instant;
 /// An instant on the wall clock, UTC, as the API writes its times (contract: ISO 8601, `Z`).
 pub type Timestamp = DateTime<Utc>;
 
+/// No clock that is right is before this: the month when this version was made. A clock that lost its
+/// time (a dead battery, a restored snapshot) usually begins in 1970 or at the machine's own making.
+pub const RELEASED: Timestamp = match DateTime::from_timestamp(1_793_491_200, 0) {
+    Some(at) => at, // 2026-11-01
+    None => Timestamp::UNIX_EPOCH,
+};
+
 /// A time for people: `2026-11-24 12:00 UTC`, with seconds where there are some.
 pub fn shown(at: Timestamp) -> String {
     let whole_minute = at.timestamp().rem_euclid(60) == 0;

@@ -11,6 +11,7 @@ use chrono::TimeDelta;
 
 use crate::audit::Finding;
 use crate::batch::{BatchId, and_list, batches as n_batches, counted};
+use crate::clock::Timestamp;
 use crate::plan::{Plan, Stamps};
 use crate::policy::{self, KeepMatches};
 use crate::warrant::{Armed, Warrant};
@@ -55,6 +56,8 @@ pub struct Evidence {
     pub keep_matches: Vec<KeepMatches>,
     /// The server's clock less ours, if any answer told it.
     pub clock_skew: Option<TimeDelta>,
+    /// An instant that has certainly passed, such as that of the last complete listing.
+    pub passed: Timestamp,
     /// Where the second opinion differs.
     pub findings: Vec<Finding>,
     /// Of the batches of the last complete listing that this program did not delete since; `None`
@@ -103,6 +106,9 @@ pub struct Shown {
 
 /// The guard of the second opinion.
 pub(crate) const AUDIT: &str = "audit";
+
+/// The guard against a clock that is wrong.
+const CLOCK: &str = "max_clock_skew";
 
 /// The guard against another account, and other people's deletions.
 const SHRINK: &str = "max_shrink_percent";
@@ -167,7 +173,16 @@ impl Tripped {
 impl Tripped {
     /// Whether the listing itself may be that of another account.
     pub fn doubts_the_listing(&self) -> bool {
-        self.readings.iter().any(|reading| reading.tripped && reading.guard == SHRINK)
+        self.stops(SHRINK)
+    }
+
+    /// Whether this machine's clock may be wrong, so that nothing may be dated by it.
+    pub fn doubts_the_clock(&self) -> bool {
+        self.stops(CLOCK)
+    }
+
+    fn stops(&self, guard: &str) -> bool {
+        self.readings.iter().any(|reading| reading.tripped && reading.guard == guard)
     }
 }
 
@@ -186,7 +201,7 @@ pub fn admit(
         max_deletes(deletions, limits.max_deletes),
         max_delete_percent(deletions, batches, limits.max_delete_percent),
         max_shrink_percent(evidence.since_last, limits.max_shrink_percent),
-        clock_skew(evidence.clock_skew, limits.max_clock_skew),
+        clock_skew(evidence.clock_skew, evidence.passed - plan.made_at(), limits.max_clock_skew),
         keep_matches_nothing(&evidence.keep_matches, batches),
         audit(&evidence.findings),
     ];
@@ -292,8 +307,9 @@ fn percent(part: usize, whole: usize) -> String {
     format!("{}.{}", tenths / 10, tenths % 10)
 }
 
-fn clock_skew(skew: Option<TimeDelta>, limit: Limit<Duration>) -> Reading {
-    let guard = "max_clock_skew";
+/// `behind`: how far our clock is before an instant that has certainly passed.
+fn clock_skew(skew: Option<TimeDelta>, behind: TimeDelta, limit: Limit<Duration>) -> Reading {
+    let guard = CLOCK;
     let value =
         skew.map_or_else(|| "unknown".to_owned(), |skew| format!("{}s", skew.num_seconds()));
     let apart = skew.map_or(TimeDelta::zero(), |skew| skew.abs());
@@ -305,6 +321,14 @@ fn clock_skew(skew: Option<TimeDelta>, limit: Limit<Duration>) -> Reading {
     };
     let allowed = TimeDelta::from_std(limit).unwrap_or(TimeDelta::MAX);
     let limit_shown = policy::shown(limit);
+    let went_back = (behind > allowed).then(|| {
+        format!(
+            "this machine's clock is {} behind an instant that has passed (the last listing, or the \
+             making of this program): ages cannot be trusted; set the machine's clock (timedatectl, \
+             chronyc)",
+            in_two_units(behind)
+        )
+    });
     let detail = (apart > allowed).then(|| {
         format!(
             "the server's clock and this machine's are {} apart, and the limit is {limit_shown}: \
@@ -312,6 +336,7 @@ fn clock_skew(skew: Option<TimeDelta>, limit: Limit<Duration>) -> Reading {
             in_two_units(apart)
         )
     });
+    let detail = detail.or(went_back);
     Reading::new(guard, value, format!("{}s", limit.as_secs()), detail).shown_as(shown, limit_shown)
 }
 
@@ -432,6 +457,7 @@ mod tests {
         Evidence {
             keep_matches: vec![],
             clock_skew: None,
+            passed: Timestamp::UNIX_EPOCH,
             findings: vec![],
             since_last: None,
             approved: None,
@@ -489,6 +515,17 @@ mod tests {
             assert_eq!(tripped(plan(0, 1), &evidence, &limits), expected, "{seconds}");
         }
         assert!(tripped(plan(0, 1), &evidence(), &limits).is_empty(), "an untold skew");
+    }
+
+    // fault: C2
+    #[test]
+    fn a_clock_behind_what_has_passed_trips_whatever_the_server_says() {
+        let limits = Limits { max_clock_skew: Limit::At(Duration::from_mins(5)), ..OPEN };
+        for (seconds, expected) in [(-1, vec![]), (300, vec![]), (301, vec!["max_clock_skew"])] {
+            let passed = plan(0, 1).made_at() + TimeDelta::seconds(seconds);
+            let evidence = Evidence { passed, ..evidence() };
+            assert_eq!(tripped(plan(0, 1), &evidence, &limits), expected, "{seconds}");
+        }
     }
 
     // fault: F4
@@ -603,6 +640,7 @@ mod tests {
             let evidence = Evidence {
                 keep_matches: rules,
                 clock_skew: Some(TimeDelta::seconds(seconds)),
+                passed: Timestamp::UNIX_EPOCH,
                 findings: vec![],
                 since_last,
                 approved: None,

@@ -8,6 +8,7 @@ use batchsweep::cli::output::Terminal;
 use batchsweep::cli::{self, Outside, Stop};
 use batchsweep::clock::SystemClock;
 use batchsweep::config::Environment;
+use batchsweep::daemon::Asked;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -42,6 +43,7 @@ async fn run() -> u8 {
         terminal,
         seed: fastrand::u64(..),
         stop: stop.clone(),
+        asked: Asked::default(),
     };
     let (Ok(mut interrupt), Ok(mut terminate)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))

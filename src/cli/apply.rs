@@ -48,7 +48,7 @@ pub(super) async fn run(command: &args::Apply, global: &Global, outside: &Outsid
 }
 
 async fn apply_one(
-    session: &Session<'_>,
+    session: &Session,
     state: &State,
     sealed: &SealedPlans,
     account: &Account,
@@ -57,7 +57,7 @@ async fn apply_one(
     let sealed = Sealed { plan, seal: sealed.as_str() };
     Some(match session.runner(account) {
         Ok(runner) => runner.apply(sealed, session.config.arm(), session.memorable(state)).await,
-        Err(cause) => once::not_begun(session, account, cause),
+        Err(cause) => RunReport::not_begun(session.surroundings(account).scope, cause),
     })
 }
 
@@ -86,7 +86,7 @@ fn read(path: &Path) -> Result<SealedPlans, Failure> {
 }
 
 /// Whether the configuration has every account of the file, or those that the command line names.
-fn all_known(sealed: &SealedPlans, session: &Session<'_>, global: &Global) -> Result<(), Failure> {
+fn all_known(sealed: &SealedPlans, session: &Session, global: &Global) -> Result<(), Failure> {
     let refused = |cause: String, help: &str| Failure {
         what: "the sealed plan is refused".to_owned(),
         consequence: NOTHING,

@@ -96,6 +96,8 @@ pub enum Shape {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run every account on its schedule until SIGTERM: the service
+    Run,
     /// Show what a run would delete, keep and why; deletes nothing
     Plan(Plan),
     /// One run of every account now, then exit
@@ -120,6 +122,10 @@ pub enum Command {
     Check(Check),
     /// Run the file's own [[test]] cases, offline
     Test,
+    /// Show the next firings, in local time and UTC
+    Schedule(Schedule),
+    /// Ask a running service how it is, for a container's probe
+    Healthcheck(Healthcheck),
     /// Serve a stand-in of the API on this machine
     Emulator(Emulator),
     /// See a sweep of a made-up account; needs no key, no file and no network
@@ -201,6 +207,22 @@ pub struct Check {
     /// End with an error where there is a warning
     #[arg(long)]
     pub strict: bool,
+}
+
+/// `schedule`.
+#[derive(Debug, Args)]
+pub struct Schedule {
+    /// So many firings of each account
+    #[arg(long, value_name = "N", default_value = "5", value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub count: u16,
+}
+
+/// `healthcheck`.
+#[derive(Debug, Args)]
+pub struct Healthcheck {
+    /// Whether it is ready, not only alive
+    #[arg(long)]
+    pub ready: bool,
 }
 
 /// `emulator`.

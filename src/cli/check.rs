@@ -10,21 +10,21 @@ use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure::{self, Failure};
 use crate::cli::output::Paint;
-use crate::cli::session::{Session, Watch};
+use crate::cli::schedule::{self, NextRun};
+use crate::cli::session::{self, Session, Watch};
+use crate::clock::Timestamp;
 use crate::config::diagnose;
-use crate::config::{self, Account, Config, Diagnostic, DryRun, Rejected, Replaced, Severity};
+use crate::config::{self, Account, Config, Diagnostic, Rejected, Replaced, Severity};
 use crate::guards::Limit;
 use crate::policy::shown;
 use crate::run::report::{Exit, NotBegun, exit_of_call};
 
+/// Firings that are shown of each account.
+const FIRINGS: usize = 5;
+
 /// Runs the command.
 pub(super) async fn run(command: &args::Check, global: &Global, outside: &Outside) -> Exit {
-    let request = config::Request {
-        path: global.config.clone(),
-        env: outside.env.clone(),
-        dry_run: if global.dry_run { DryRun::Forced } else { DryRun::AsConfigured },
-    };
-    let config = match config::load(&request) {
+    let config = match config::load(&session::request(global, outside)) {
         Ok(config) => config,
         Err(rejected) => {
             show_rejected(&rejected, global, outside);
@@ -36,8 +36,9 @@ pub(super) async fn run(command: &args::Check, global: &Global, outside: &Outsid
     let strict_failure = command.strict && !warnings.is_empty();
     match global.output {
         Shape::Json => {
+            let now = outside.clock.now();
             let document =
-                Document { ok: !strict_failure, ..Document::of_config(&config, &warnings) };
+                Document { ok: !strict_failure, ..Document::of_config(&config, &warnings, now) };
             outside.terminal.json(&document);
         }
         Shape::Text => show(&config, &warnings, outside),
@@ -142,10 +143,25 @@ fn account_text(account: &Account, outside: &Outside) -> String {
     for (name, words) in lines {
         let _infallible = writeln!(text, "  {name:<7} {words}");
     }
+    for line in firings(account, outside) {
+        let _infallible = writeln!(text, "  {line}");
+    }
     for line in account.policy.describe() {
         let _infallible = writeln!(text, "  {}", escaped(&line));
     }
     text
+}
+
+/// When the account runs, in words and by its next firings.
+fn firings(account: &Account, outside: &Outside) -> Vec<String> {
+    let mut lines = vec![format!("{:<7} {}", "runs", schedule::in_words(&account.timing))];
+    let schedule = account.timing.schedule().into_iter();
+    let firings = schedule.flat_map(|one| one.firings(outside.clock.now()).take(FIRINGS));
+    lines.extend(firings.map(|firing| {
+        let note = firing.note.in_words().map_or_else(String::new, |note| format!(" ({note})"));
+        format!("{:<7} {}{note}", "", schedule::local(&firing))
+    }));
+    lines
 }
 
 fn guards(account: &Account) -> String {
@@ -226,7 +242,7 @@ async fn online(config: Config, global: &Global, outside: &Outside) -> Exit {
     exit
 }
 
-async fn try_key(session: &Session<'_>, account: &Account) -> Result<String, Failure> {
+async fn try_key(session: &Session, account: &Account) -> Result<String, Failure> {
     let name = account.name.as_str();
     let begin = |cause: &NotBegun| Failure { consequence: "", ..failure::of_begin(name, cause) };
     let runner = session.runner(account).map_err(|cause| begin(&cause))?;
@@ -257,7 +273,7 @@ struct Document<'a> {
     warnings: Vec<&'a Diagnostic>,
     accounts: Vec<&'a str>,
     rules: Vec<RuleDocument>,
-    next_runs: [(); 0],
+    next_runs: Vec<NextRun>,
 }
 
 #[derive(Debug, Serialize)]
@@ -267,7 +283,7 @@ struct RuleDocument {
 }
 
 impl<'a> Document<'a> {
-    fn of_config(config: &'a Config, warnings: &'a [Diagnostic]) -> Self {
+    fn of_config(config: &'a Config, warnings: &'a [Diagnostic], now: Timestamp) -> Self {
         let rules = config.accounts.iter().flat_map(|account| {
             account
                 .policy
@@ -282,7 +298,7 @@ impl<'a> Document<'a> {
             warnings: warnings.iter().collect(),
             accounts: config.accounts.iter().map(|account| account.name.as_str()).collect(),
             rules: rules.collect(),
-            next_runs: [],
+            next_runs: schedule::next_runs(&config.accounts, now, FIRINGS),
         }
     }
 
@@ -294,7 +310,7 @@ impl<'a> Document<'a> {
             warnings: of_severity(rejected, Severity::Warning),
             accounts: Vec::new(),
             rules: Vec::new(),
-            next_runs: [],
+            next_runs: Vec::new(),
         }
     }
 }

@@ -88,6 +88,7 @@ async fn show(global: &Global, outside: &Outside) -> Result<Exit, Failure> {
         terminal: terminal.clone(),
         seed: outside.seed,
         stop: outside.stop.clone(),
+        asked: outside.asked.clone(),
     };
     let file = FILE.replace("BASE_URL", &running.base_url());
     let config = config::load_text("demo.toml", &file, &inner.env)
@@ -146,7 +147,7 @@ fn rules(account: &Account, terminal: &Terminal) -> String {
 }
 
 async fn show_plan(
-    session: &Session<'_>,
+    session: &Session,
     account: &Account,
     terminal: &Terminal,
 ) -> Result<(), Failure> {

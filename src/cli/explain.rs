@@ -107,7 +107,7 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
 }
 
 async fn look(
-    session: &Session<'_>,
+    session: &Session,
     state: Option<&State>,
     account: &Account,
     id: &BatchId,
@@ -144,7 +144,7 @@ fn bad_id(id: &str, problem: &str, outside: &Outside) -> Exit {
     .end(outside)
 }
 
-fn not_found(id: &BatchId, session: &Session<'_>, outside: &Outside) -> Exit {
+fn not_found(id: &BatchId, session: &Session, outside: &Outside) -> Exit {
     let names: Vec<_> =
         session.config.accounts.iter().map(|account| format!("`{}`", account.name)).collect();
     let accounts = if names.len() == 1 { "account" } else { "accounts" };

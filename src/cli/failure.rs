@@ -102,3 +102,14 @@ pub fn of_begin(account: &str, cause: &NotBegun) -> Failure {
 pub fn of_usage(what: String, help: String) -> Failure {
     Failure { what, consequence: "", causes: Vec::new(), help, exit: Exit::Usage }
 }
+
+/// A bug: no outcome that a user could have brought about.
+pub fn of_bug(what: String, causes: Vec<String>) -> Failure {
+    Failure {
+        what,
+        consequence: "nothing more is deleted",
+        causes,
+        help: "please report it, with the log; the next run settles what was left open".to_owned(),
+        exit: Exit::Internal,
+    }
+}

@@ -45,7 +45,7 @@ pub(super) async fn run(command: &args::History, global: &Global, outside: &Outs
 }
 
 /// What the command line asks for.
-fn filter(command: &args::History, session: &Session<'_>) -> Result<DeletionFilter, Failure> {
+fn filter(command: &args::History, session: &Session) -> Result<DeletionFilter, Failure> {
     let since = command.since.as_deref().map(|text| {
         day::first_instant(text, session.config.zone)
             .ok_or_else(|| failure::of_usage(no_date("--since", text), DATE_HELP.to_owned()))
@@ -80,7 +80,7 @@ pub(super) fn no_date(option: &str, text: &str) -> String {
 /// Deletions of the session's accounts, newest first.
 async fn past(
     state: Option<&State>,
-    session: &Session<'_>,
+    session: &Session,
     filter: &DeletionFilter,
 ) -> Result<Vec<Deletion>, StateError> {
     let Some(state) = state else { return Ok(Vec::new()) };

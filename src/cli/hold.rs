@@ -85,7 +85,7 @@ fn not_listed(hold: &Hold) -> String {
 
 async fn make(
     command: &args::Hold,
-    session: &Session<'_>,
+    session: &Session,
     outside: &Outside,
 ) -> Result<(Hold, UnderWay), NotDone> {
     let account = only_account(session)?;
@@ -162,7 +162,7 @@ pub(super) async fn release(command: &args::Release, global: &Global, outside: &
 
 async fn give_up(
     command: &args::Release,
-    session: &Session<'_>,
+    session: &Session,
 ) -> Result<(AccountName, BatchId), NotDone> {
     let account = only_account(session)?;
     let batch = batch_id(&command.id, ID_HELP)?;
@@ -205,7 +205,7 @@ pub(super) async fn list(global: &Global, outside: &Outside) -> Exit {
 }
 
 /// Holds of the session's accounts that still protect.
-async fn held(session: &Session<'_>, now: Timestamp) -> Result<Vec<Hold>, StateError> {
+async fn held(session: &Session, now: Timestamp) -> Result<Vec<Hold>, StateError> {
     let mut holds = Vec::new();
     if let Some(state) = session.state_to_read().await? {
         for account in &session.config.accounts {
@@ -226,7 +226,7 @@ fn row(hold: &Hold) -> Vec<String> {
 }
 
 /// The account that a command about one batch means: the only one, or the one that is named.
-fn only_account(session: &Session<'_>) -> Result<AccountName, Failure> {
+fn only_account(session: &Session) -> Result<AccountName, Failure> {
     match session.config.accounts.as_slice() {
         [account] => Ok(account.name.clone()),
         accounts => {
@@ -241,7 +241,7 @@ fn only_account(session: &Session<'_>) -> Result<AccountName, Failure> {
 const ID_HELP: &str = "`batchsweep plan --all` lists every batch with its id";
 
 /// A hold that is forgotten at once protects nothing.
-fn durable(session: &Session<'_>) -> Result<(), Failure> {
+fn durable(session: &Session) -> Result<(), Failure> {
     if session.config.state.as_ref().is_ok_and(Location::is_durable) {
         return Ok(());
     }

@@ -15,6 +15,9 @@ mod status;
 mod history;
 pub mod failure;
 mod once;
+mod run;
+mod schedule;
+mod healthcheck;
 pub mod output;
 mod plan;
 mod session;
@@ -31,6 +34,7 @@ use crate::cli::args::{Arguments, Command};
 use crate::cli::output::Terminal;
 use crate::clock::Clock;
 use crate::config::Environment;
+use crate::daemon::Asked;
 use crate::run::report::Exit;
 
 /// How the program is told to stop, and by which signal.
@@ -68,6 +72,8 @@ pub struct Outside {
     pub seed: u64,
     /// How the program is told to stop.
     pub stop: Stop,
+    /// What a running service is asked for.
+    pub asked: Asked,
 }
 
 /// Runs one command and returns its exit code.
@@ -79,6 +85,8 @@ pub async fn run(args: Vec<OsString>, outside: &Outside) -> u8 {
     let command = &arguments.command;
     let exit = match command {
         Command::Plan(command) => plan::run(command, &arguments.global, outside).await,
+        // The only future that is large, and the only one that lasts.
+        Command::Run => Box::pin(run::run(&arguments.global, outside)).await,
         Command::Once => once::run(&arguments.global, outside).await,
         Command::Explain(command) => explain::run(command, &arguments.global, outside).await,
         Command::Apply(command) => apply::run(command, &arguments.global, outside).await,
@@ -90,6 +98,10 @@ pub async fn run(args: Vec<OsString>, outside: &Outside) -> u8 {
         Command::History(command) => history::run(command, &arguments.global, outside).await,
         Command::Check(command) => check::run(command, &arguments.global, outside).await,
         Command::Test => test::run(&arguments.global, outside),
+        Command::Schedule(command) => schedule::run(command, &arguments.global, outside),
+        Command::Healthcheck(command) => {
+            healthcheck::run(command, &arguments.global, outside).await
+        }
         Command::Emulator(command) => emulator::run(command, &arguments.global, outside).await,
         Command::Demo => demo::run(&arguments.global, outside).await,
     };

@@ -15,7 +15,7 @@ use crate::cli::session::{Session, Watch};
 use crate::config::Account;
 use crate::guards::{AUDIT, Reading};
 use crate::run::apply::Refusal;
-use crate::run::report::{Ending, Exit, NotBegun, RunReport, exit_of_call, exit_of_listing};
+use crate::run::report::{Ending, Exit, RunReport, exit_of_call, exit_of_listing};
 use crate::run::{Admission, plan_of, readings};
 use crate::state::{State, StateError};
 use crate::sweep;
@@ -58,29 +58,15 @@ pub(super) fn no_state(error: &StateError, outside: &Outside) -> Exit {
 }
 
 /// One run of each account.
-pub(super) async fn sweep_all(session: &Session<'_>, state: &State) -> Vec<RunReport> {
+pub(super) async fn sweep_all(session: &Session, state: &State) -> Vec<RunReport> {
     let one = async |account: &Account| sweep_one(session, state, account).await;
     session.for_each_account(one).await
 }
 
-async fn sweep_one(session: &Session<'_>, state: &State, account: &Account) -> RunReport {
+async fn sweep_one(session: &Session, state: &State, account: &Account) -> RunReport {
     match session.runner(account) {
         Ok(runner) => runner.once(session.config.arm(), session.memorable(state)).await,
-        Err(cause) => not_begun(session, account, cause),
-    }
-}
-
-/// A run that could not begin.
-pub(super) fn not_begun(session: &Session<'_>, account: &Account, cause: NotBegun) -> RunReport {
-    let scope = session.surroundings(account).scope;
-    RunReport {
-        account: scope.account,
-        run_id: scope.run_id,
-        ending: Ending::NotBegun(cause),
-        requests: 0,
-        duration: std::time::Duration::ZERO,
-        is_kept: false,
-        unrecorded: None,
+        Err(cause) => RunReport::not_begun(session.surroundings(account).scope, cause),
     }
 }
 
@@ -110,6 +96,11 @@ pub(super) fn show(report: &RunReport, outside: &Outside) {
             failure::of_listing(account, cause, exit).show(terminal, outside.stop.signal());
         }
         Ending::Guarded(tripped) => guarded(report, tripped.readings()).show(terminal, None),
+        Ending::Broken => {
+            let causes = report.error().into_iter().collect();
+            failure::of_bug(format!("account `{account}`: the run broke off"), causes)
+                .show(terminal, None);
+        }
         Ending::Dry(admission) => {
             terminal.data(&plan::summary(admission, terminal));
             terminal.data(&dry_words(admission));
@@ -400,7 +391,8 @@ fn of_run(report: &RunReport, signal: Option<u8>) -> RunDocument<'_> {
         | Ending::NoState(_)
         | Ending::Refused(_)
         | Ending::Unsettled(_)
-        | Ending::Incomplete(_) => (&[], Vec::new()),
+        | Ending::Incomplete(_)
+        | Ending::Broken => (&[], Vec::new()),
         Ending::Guarded(tripped) => (tripped.readings(), Vec::new()),
         Ending::Dry(admission) => (readings(admission), would_delete(admission)),
         Ending::Swept(swept) => (&swept.readings, of_sweep(swept)),

@@ -142,7 +142,7 @@ fn write_sealed(out: &Path, plans: Vec<SealedPlan>, global: &Global, outside: &O
 }
 
 async fn one(
-    session: &Session<'_>,
+    session: &Session,
     state: Option<&State>,
     account: &Account,
 ) -> Result<(Admission, Origin), NoPlan> {

@@ -1,4 +1,4 @@
-//! `status`: each account's last run, and the guards that are open.
+//! `status`: each account's last and next run, and the guards that are open.
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
@@ -10,10 +10,12 @@ use crate::cli::Outside;
 use crate::cli::args::{Global, Shape};
 use crate::cli::once;
 use crate::cli::output::{Paint, Terminal};
+use crate::cli::schedule;
 use crate::cli::session::{Session, Watch};
 use crate::clock::{self, Timestamp};
 use crate::guards::AUDIT;
 use crate::run::report::Exit;
+use crate::schedule::Firing;
 use crate::state::{OpenGuard, Run, State, StateError};
 
 /// What one account has to say.
@@ -21,6 +23,7 @@ struct Account {
     name: AccountName,
     last_run: Option<Run>,
     open_guard: Option<OpenGuard>,
+    next_run: Option<Firing>,
 }
 
 /// Runs the command.
@@ -47,7 +50,7 @@ pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
     Exit::Done
 }
 
-async fn look(session: &Session<'_>) -> Result<Vec<Account>, StateError> {
+async fn look(session: &Session) -> Result<Vec<Account>, StateError> {
     let state = session.state_to_read().await?;
     let mut last_runs = match &state {
         Some(state) => state.last_runs().await?,
@@ -59,6 +62,7 @@ async fn look(session: &Session<'_>) -> Result<Vec<Account>, StateError> {
             name: account.name.clone(),
             last_run: last_runs.remove(&account.name),
             open_guard: open_guard(state.as_ref(), &account.name).await?,
+            next_run: schedule::next(account, session.setting().clock.now()),
         });
     }
     Ok(accounts)
@@ -80,6 +84,9 @@ fn text(account: &Account, terminal: &Terminal) -> String {
         None => writeln!(text, "  last run    none is remembered"),
         Some(run) => writeln!(text, "  last run    {}", in_words(run)),
     };
+    if let Some(next) = &account.next_run {
+        let _infallible = writeln!(text, "  next run    {}", schedule::local(next));
+    }
     if let Some(open) = &account.open_guard {
         let approve = if open.guards.iter().any(|guard| guard == AUDIT) {
             String::new()
@@ -172,7 +179,7 @@ impl<'a> AccountDocument<'a> {
         Self {
             account: account.name.as_str(),
             last_run: account.last_run.as_ref().map(RunDocument::of),
-            next_run: None,
+            next_run: account.next_run.as_ref().map(|firing| firing.at),
             guards: guards.collect(),
         }
     }

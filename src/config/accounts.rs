@@ -15,6 +15,7 @@ use super::near;
 use super::place::KeyPath;
 use super::raw::RawAccount;
 use super::secret::KeyOrigin;
+use super::timing::{self, Times};
 use crate::api::client::{HiddenUrl, Proxy};
 use crate::api::product::Product;
 use crate::batch::AccountName;
@@ -29,6 +30,7 @@ pub(super) struct Reached {
     pub(super) proxy: Option<Proxy>,
     pub(super) key: KeyOrigin,
     pub(super) expected: Option<Expected>,
+    pub(super) times: Times,
 }
 
 /// Reads all accounts, in the order of their names.
@@ -51,9 +53,11 @@ pub(super) fn read_all(check: &mut Check<'_, '_>, env: &Environment, file: &Path
         let name = rule_or_account_name(check, &path, name, AccountName::parse);
         let product = product(check, &path, raw);
         let base_url = base_url(check, &path, raw, product);
+        let name = name?;
+        let times = timing::of_account(check, &name);
         let (product, base_url) = (product?, base_url?);
         let proxy = proxy(&base_url, env);
-        Some(Reached { name: name?, product, base_url, proxy, key: key?, expected })
+        Some(Reached { name, product, base_url, proxy, key: key?, expected, times })
     });
     let read: Vec<_> = read.collect();
     warn_of_twins(check, &read);

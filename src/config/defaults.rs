@@ -8,6 +8,15 @@ pub const DRY_RUN: bool = true;
 /// The zone in which calendar days are counted. The one zone without surprises.
 pub const TIMEZONE: &str = "UTC";
 
+/// The longest random delay of a start. Whoever has one account has nobody to keep out of the way of.
+pub const JITTER: Span = Span::of_secs(0);
+
+/// One run makes up for all that were missed: what they would have deleted is still there.
+pub const CATCH_UP: &str = "once";
+
+/// Where the daemon can be asked how it is: on this machine only.
+pub const LISTEN: &str = "127.0.0.1:9464";
+
 /// Deletions a run may make, per account. A mistake in a rule costs at most this many batches before
 /// somebody looks.
 pub const MAX_DELETES: u32 = 100;
@@ -60,12 +69,14 @@ pub const KEEP_HISTORY: Span = Span::of_secs(400 * 24 * 3_600);
 pub const RECHECK: &str = "always";
 
 /// Every key that has a default, with the default as TOML writes it.
-pub fn all() -> [(&'static str, String); 18] {
+pub fn all() -> [(&'static str, String); 21] {
     let text = |text: &str| format!("\"{text}\"");
     let span = |span: Span| format!("\"{span}\"");
     [
         ("dry_run", DRY_RUN.to_string()),
         ("schedule.timezone", text(TIMEZONE)),
+        ("schedule.jitter", span(JITTER)),
+        ("schedule.catch_up", text(CATCH_UP)),
         ("guards.max_deletes", MAX_DELETES.to_string()),
         ("guards.max_delete_percent", MAX_DELETE_PERCENT.to_string()),
         ("guards.max_shrink_percent", MAX_SHRINK_PERCENT.to_string()),
@@ -82,5 +93,6 @@ pub fn all() -> [(&'static str, String); 18] {
         ("sweep.max_attempts", MAX_ATTEMPTS.to_string()),
         ("state.url", text(STATE_URL)),
         ("state.keep_history", span(KEEP_HISTORY)),
+        ("server.listen", text(LISTEN)),
     ]
 }

@@ -51,6 +51,19 @@ pub struct Diagnostic {
     source: Option<usize>,
 }
 
+impl Diagnostic {
+    /// Where and what, for a log: `/etc/batchsweep/config.toml:7:1: unknown key …`.
+    pub fn in_a_line(&self) -> String {
+        let place = match (&self.file, self.line, self.column) {
+            (Some(file), Some(line), Some(column)) => format!("{file}:{line}:{column}: "),
+            (Some(file), _, _) => format!("{file}: "),
+            (None, _, _) => String::new(),
+        };
+        let help = self.help.as_ref().map_or_else(String::new, |help| format!(" ({help})"));
+        format!("{place}{}{help}", self.message)
+    }
+}
+
 /// One file, as read.
 #[derive(Clone, PartialEq, Eq)]
 pub(super) struct Source {

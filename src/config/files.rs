@@ -8,8 +8,11 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use sha2::{Digest, Sha256};
+
 use super::diagnose::{Complaint, Diagnostic, Source, Sources};
 use super::hide;
+use crate::batch::hex;
 
 /// The largest file that is read. A thousand rules take a tenth of it.
 const MAX_BYTES: u64 = 1024 * 1024;
@@ -33,6 +36,21 @@ pub(super) fn read_all(main: &Path) -> (Sources, Vec<Diagnostic>) {
         }
     }
     (sources, faults)
+}
+
+/// A hash of all that is read, and of what could not be: another one, and something was edited.
+pub(super) fn digest(main: &Path) -> String {
+    let (sources, faults) = read_all(main);
+    let mut digest = Sha256::new();
+    for (_, source) in sources.iter() {
+        // Lengths keep apart what stands in two files and what stands in one.
+        for text in [&source.name, &source.text] {
+            digest.update(text.len().to_be_bytes());
+            digest.update(text);
+        }
+    }
+    digest.update(format!("{faults:?}"));
+    hex(&digest.finalize())
 }
 
 /// A path as messages show it.

@@ -21,6 +21,7 @@ mod layers;
 mod overrides;
 mod check;
 mod settings;
+mod timing;
 mod memory;
 pub mod secret;
 mod accounts;
@@ -31,6 +32,7 @@ mod fingerprint;
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -55,7 +57,8 @@ use crate::audit::patience::{Asked, Past};
 use crate::batch::{AccountName, RuleName};
 use crate::guards;
 use crate::observe::Colour;
-use crate::policy::{Policy, RuleKind};
+use crate::policy::{Policy, RuleKind, Terms};
+use crate::schedule::Timing;
 use crate::state;
 use crate::sweep;
 use crate::warrant::Armed;
@@ -108,8 +111,10 @@ pub struct Config {
     pub warnings: Vec<Diagnostic>,
     /// Scalars that a later file or a variable replaced.
     pub replaced: Vec<Replaced>,
-    /// The zone that calendar days are counted in.
+    /// The zone that days on the command line are meant in.
     pub zone: Tz,
+    /// Where the daemon can be asked how it is; `None` where nowhere.
+    pub listen: Option<SocketAddr>,
     /// Where what is remembered is; an error where this machine has no usual place for it.
     pub state: Result<state::Location, state::BadLocation>,
     /// How long runs and deletions are remembered.
@@ -142,6 +147,8 @@ pub struct Account {
     pub rule_hashes: RuleHashes,
     /// The zone that calendar days are counted in.
     pub zone: Tz,
+    /// When it runs.
+    pub timing: Timing,
     /// Limits on its plans.
     pub limits: guards::Limits,
     /// How its plans are carried out.
@@ -208,6 +215,24 @@ impl Config {
         Armed::unless_dry_run(self.dry_run)
     }
 
+    /// Leaves only these accounts; all of them where none is named.
+    ///
+    /// # Errors
+    /// When one of them is not in the file.
+    pub fn choose(&mut self, names: &[String]) -> Result<(), UnknownAccount> {
+        let is = |account: &Account, name: &String| account.name.as_str() == name;
+        let missing =
+            names.iter().find(|name| !self.accounts.iter().any(|account| is(account, name)));
+        if let Some(name) = missing {
+            let known = self.accounts.iter().map(|account| account.name.clone()).collect();
+            return Err(UnknownAccount { name: crate::batch::escaped(name), known });
+        }
+        if !names.is_empty() {
+            self.accounts.retain(|account| names.iter().any(|name| is(account, name)));
+        }
+        Ok(())
+    }
+
     /// Accounts whose key cannot be read, as warnings at the place that names its source.
     pub fn key_warnings(&self, env: &Environment) -> Vec<Diagnostic> {
         let mut problems = Problems::new(&self.sources);
@@ -225,6 +250,16 @@ impl Config {
         }
         problems.into_sorted()
     }
+}
+
+/// An account that the command line names and the file does not have.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the file has no account `{name}`")]
+pub struct UnknownAccount {
+    /// Its name, escaped.
+    pub name: String,
+    /// Those that it has.
+    pub known: Vec<AccountName>,
 }
 
 /// A configuration that is not used. Nothing was done.
@@ -269,6 +304,11 @@ pub fn load(request: &Request) -> Result<Config, Box<Rejected>> {
     judge(&file, sources, faults, request)
 }
 
+/// A hash of the files as they are now, good or bad: another one, and somebody edited something.
+pub fn digest(request: &Request) -> String {
+    files::digest(&request.file())
+}
+
 /// Reads a text that this program brings itself, as if it were a file without drop-ins.
 ///
 /// # Errors
@@ -306,6 +346,7 @@ struct Read {
     tests: Vec<TestCase>,
     hash: String,
     zone: Tz,
+    listen: Option<SocketAddr>,
     state: Result<state::Location, state::BadLocation>,
     keep_history: Duration,
     dry_run: bool,
@@ -322,6 +363,7 @@ impl Read {
             warnings,
             replaced,
             zone: self.zone,
+            listen: self.listen,
             state: self.state,
             keep_history: self.keep_history,
             dry_run: self.dry_run || dry_run == DryRun::Forced,
@@ -353,6 +395,8 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
     };
     let mut check = Check::new(&layered, problems);
     let shared = settings::shared(&mut check);
+    timing::shared(&mut check);
+    let listen = timing::listen(&mut check);
     let kept = memory::read(&mut check, &request.env);
     let reached = accounts::read_all(&mut check, &request.env, file);
     rules::judge_all(&mut check);
@@ -372,6 +416,7 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
         tests,
         hash: fingerprint::of(&layered.leaves),
         zone: shared.terms.zone,
+        listen,
         state: kept.state,
         keep_history: kept.keep_history,
         dry_run: layered.raw.dry_run.unwrap_or(defaults::DRY_RUN),
@@ -381,7 +426,8 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
 
 /// Puts an account together. Called when nothing is wrong.
 fn account(reached: Reached, shared: &Shared, layered: &Layered) -> Option<Account> {
-    let Reached { name, product, base_url, proxy, key, expected } = reached;
+    let Reached { name, product, base_url, proxy, key, expected, times } = reached;
+    let terms = Terms { zone: times.zone, ..shared.terms.clone() };
     let rules = RawRules::serving(&name, &layered.raw);
     let (keep, delete) = rules::compile(&rules)?;
     let hashes = |kind, rules: &BTreeMap<RuleName, RawRule>| {
@@ -402,12 +448,13 @@ fn account(reached: Reached, shared: &Shared, layered: &Layered) -> Option<Accou
             proxy,
         },
         key,
-        policy: Policy::new(keep, delete, shared.terms.clone()),
+        policy: Policy::new(keep, delete, terms),
         rules,
         floor_text: shared.floor_text.clone(),
         probation_text: shared.probation_text.clone(),
         rule_hashes,
-        zone: shared.terms.zone,
+        zone: times.zone,
+        timing: times.timing,
         limits: guards::Limits {
             max_deletes: shared.max_deletes,
             max_delete_percent: shared.max_delete_percent,

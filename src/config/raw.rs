@@ -16,7 +16,7 @@ use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 pub struct RawConfig {
     /// Plan and log only.
     pub dry_run: Option<bool>,
-    /// When runs happen; here only the zone that calendar days are counted in.
+    /// When runs happen, and the zone that calendar days are counted in.
     pub schedule: RawSchedule,
     /// Accounts by name.
     pub accounts: BTreeMap<String, RawAccount>,
@@ -26,6 +26,8 @@ pub struct RawConfig {
     pub sweep: RawSweep,
     /// What is remembered between runs.
     pub state: RawState,
+    /// Where the daemon can be asked how it is.
+    pub server: RawServer,
     /// Keep rules by name.
     pub keep: BTreeMap<String, RawRule>,
     /// Delete rules by name.
@@ -38,8 +40,24 @@ pub struct RawConfig {
 #[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct RawSchedule {
+    /// Five fields, six with seconds first, or `off`.
+    pub cron: Option<String>,
+    /// What two restricted day fields mean: `or`, `and`.
+    pub cron_days: Option<String>,
     /// An IANA zone name.
     pub timezone: Option<String>,
+    /// The longest random delay of a start.
+    pub jitter: Option<RawText>,
+    /// What becomes of missed firings: `once`, `skip`.
+    pub catch_up: Option<String>,
+}
+
+/// `[server]`.
+#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawServer {
+    /// Address and port, or `off`.
+    pub listen: Option<String>,
 }
 
 /// `[accounts.NAME]`.
@@ -58,6 +76,8 @@ pub struct RawAccount {
     pub base_url: Option<String>,
     /// How many batches this account is known to have.
     pub expect_batches: Option<RawRange>,
+    /// What `[schedule]` says otherwise for this account.
+    pub schedule: RawSchedule,
 }
 
 /// `[guards]`.

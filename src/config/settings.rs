@@ -1,19 +1,18 @@
-//! Settings: what `[schedule]`, `[guards]` and `[sweep]` mean, in the types of their owners.
+//! Settings: what `[guards]` and `[sweep]` mean, in the types of their owners.
 //!
-//! Not here: the accounts themselves (`accounts`), rules (`rules`).
+//! Not here: the accounts themselves (`accounts`), rules (`rules`), when runs happen (`timing`).
 
 use std::time::Duration;
 
-use chrono_tz::{TZ_VARIANTS, Tz};
+use chrono_tz::Tz;
 
 use super::check::{Check, SpanOrOff};
 use super::defaults;
 use super::diagnose::Complaint;
 use super::duration::Span;
-use super::hide;
-use super::near;
 use super::place::KeyPath;
 use super::raw::{RawLimit, RawText};
+use super::timing;
 use crate::guards::Limit;
 use crate::policy::Terms;
 use crate::sweep;
@@ -65,23 +64,9 @@ fn terms(check: &mut Check<'_, '_>) -> Terms {
         never_younger_than,
         probation: probation.unwrap_or(defaults::PROBATION).duration(),
         name_markers: guards.name_markers.unwrap_or(defaults::NAME_MARKERS),
-        zone: zone(check),
+        zone: timing::zone(check, &check.layered.raw.schedule, &KeyPath::of(["schedule"]))
+            .unwrap_or(Tz::UTC),
     }
-}
-
-fn zone(check: &mut Check<'_, '_>) -> Tz {
-    let layered = check.layered;
-    let name = layered.raw.schedule.timezone.as_deref().unwrap_or(defaults::TIMEZONE);
-    let path = KeyPath::of(["schedule", "timezone"]);
-    let parsed = name.parse::<Tz>().map_err(|_unknown| {
-        let message = format!("`{}` is not a time zone", hide::shown(name));
-        let zones = TZ_VARIANTS.iter().map(|zone| zone.name());
-        Complaint::error(message).help(near::nearest(name, zones).map_or_else(
-            || "write an IANA name, such as `Europe/Paris`".to_owned(),
-            |near| format!("did you mean `{near}`?"),
-        ))
-    });
-    check.take(&path, parsed).unwrap_or(Tz::UTC)
 }
 
 /// A number of `[guards]`, or off.

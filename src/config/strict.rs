@@ -266,7 +266,8 @@ fn bare(found: &str) -> &str {
 /// What serde expected, in the words of the file, and how to write it.
 pub(super) fn wanted<'e>(key: &str, expected: &'e str) -> (&'e str, Option<&'static str>) {
     const DIGITS: &str = "a number is written in digits, without quotes";
-    const DURATIONS: [&str; 8] = [
+    const DURATIONS: [&str; 9] = [
+        "jitter",
         "never_younger_than",
         "max_clock_skew",
         "busy_wait",

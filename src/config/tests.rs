@@ -9,6 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::batch::{Fact, Status};
 use crate::clock::Timestamp;
+use crate::schedule::CatchUp;
 
 const SAMPLE: &str = include_str!("../../config/batchsweep.toml");
 
@@ -821,8 +822,9 @@ fn the_sample_states_each_default_and_no_other() {
         assert_eq!(stated.get(path), Some(&default), "{path}");
     }
     let guards_and_sweep = stated.keys().filter(|path| {
-        let tables = ["guards.", "sweep.", "schedule.", "state."];
-        tables.iter().any(|table| path.starts_with(table))
+        let tables = ["guards.", "sweep.", "schedule.", "state.", "server."];
+        // When to run, everybody says for themselves.
+        tables.iter().any(|table| path.starts_with(table)) && !path.starts_with("schedule.cron")
     });
     assert_eq!(guards_and_sweep.count() + 1, defaults::all().len(), "and `dry_run`");
 }
@@ -848,6 +850,99 @@ fn the_sample_means_the_same_with_its_defaults_written_out() {
     assert_eq!(plain.accounts[0].sweep, written.accounts[0].sweep);
     assert_eq!(plain.accounts[0].api, written.accounts[0].api);
     assert_eq!(plain.accounts[0].floor_text, written.accounts[0].floor_text);
+}
+
+/// A file with an account `main` and this.
+fn scheduled(text: &str) -> String {
+    format!(
+        "[accounts.main]\nproduct = \"serpwow\"\n{text}\n[delete.tmp]\nname = \"tmp-*\"\nolder_than = \"7d\"\n"
+    )
+}
+
+// fault: C5
+#[test]
+fn schedules_that_could_surprise_are_refused_or_told_of() {
+    let mut told = String::new();
+    for text in [
+        "[schedule]\ncron = \"15 3 * *\"",
+        "[schedule]\ncron = \"0 3 31 2 *\"",
+        "[schedule]\ncron = \"0 3 1 * MON\"",
+        "[schedule]\ncron = \"0 3 1 * MON\"\ncron_days = \"xor\"",
+        "[schedule]\ncron = \"0 25 * * *\"",
+        "[schedule]\ncron = 3",
+        "[schedule]\ncron = \"0 3 * * *\"\ntimezone = \"Europe/Pairs\"\njitter = \"5m\"\ncatch_up = \"all\"",
+        "[schedule]\ncron = \"0 3 * * *\"\njitter = \"2d\"",
+        "schedule.cron = \"61 3 * * *\"",
+        "schedule.timezone = \"Mars\"",
+        "[server]\nlisten = \":9464\"",
+        "[server]\nlisten = \"localhost\"",
+    ] {
+        let rejected = load_text(&scheduled(text)).unwrap_err();
+        told.push_str(&rejected.render(Colour::Never));
+        told.push_str("\n----\n");
+    }
+    let often = good(&scheduled("[schedule]\ncron = \"* 3 * * *\""));
+    told.push_str(&diagnose::render(&often.warnings, &often.sources, Colour::Never));
+    insta::assert_snapshot!(told);
+}
+
+#[test]
+fn an_account_may_have_a_schedule_and_a_zone_of_its_own() {
+    let config = good(&scheduled(
+        "schedule.timezone = \"Europe/Paris\"\nschedule.jitter = \"5min\"\n\
+         [accounts.other]\nproduct = \"serpwow\"\n[accounts.silent]\nproduct = \"serpwow\"\n\
+         schedule.cron = \"off\"\n\
+         [schedule]\ncron = \"15 3 * * *\"\ncatch_up = \"skip\"",
+    ));
+    let shown: Vec<_> =
+        config.accounts.iter().map(|account| (&account.timing, account.zone)).collect();
+    let (main, other) = (shown[0].0.schedule().unwrap(), shown[1].0.schedule().unwrap());
+    assert_eq!(main.to_string(), "15 3 * * * Europe/Paris");
+    assert_eq!((main.jitter, main.catch_up), (Duration::from_mins(5), CatchUp::Skip));
+    assert_eq!(other.to_string(), "15 3 * * * UTC");
+    assert_eq!((other.jitter, other.catch_up), (Duration::ZERO, CatchUp::Skip));
+    assert_eq!(shown[0].1, Tz::Europe__Paris, "its calendar days are counted there too");
+    assert_eq!(shown[2].0, &Timing::Off);
+    assert_eq!(config.zone, Tz::UTC);
+    let unset = good(&scheduled(""));
+    assert_eq!(unset.accounts[0].timing, Timing::Unset);
+}
+
+#[test]
+fn a_server_listens_on_this_machine_unless_it_is_told_otherwise() {
+    let listen = |text: &str| good(&scheduled(text)).listen.map(|address| address.to_string());
+    assert_eq!(listen("").as_deref(), Some("127.0.0.1:9464"));
+    assert_eq!(listen("[server]\nlisten = \"[::]:1\"").as_deref(), Some("[::]:1"));
+    assert_eq!(listen("[server]\nlisten = \"off\""), None);
+}
+
+// fault: F9
+#[test]
+fn files_have_another_digest_when_anything_of_them_is_edited() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("config.toml");
+    let request = Request {
+        path: Some(file.clone()),
+        env: Environment::default(),
+        dry_run: DryRun::AsConfigured,
+    };
+    let mut seen = Vec::new();
+    let mut look = |what: &str| {
+        let digest = digest(&request);
+        assert_eq!(digest, super::digest(&request), "{what}: the same files");
+        assert!(!seen.contains(&digest), "{what}: another digest");
+        seen.push(digest);
+    };
+    look("no file");
+    fs::write(&file, "dry_run = true").unwrap();
+    look("a file");
+    fs::write(&file, "dry_run = false").unwrap();
+    look("an edit");
+    fs::create_dir(folder.path().join("conf.d")).unwrap();
+    fs::write(folder.path().join("conf.d/a.toml"), "").unwrap();
+    look("a drop-in");
+    fs::write(folder.path().join("conf.d/a.toml"), [0xff]).unwrap();
+    look("a drop-in that is no text");
 }
 
 // fault: F6

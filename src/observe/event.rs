@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use crate::batch::{AccountName, BatchId, RuleName, RunId};
 use crate::clock::Timestamp;
+use crate::observe::service::ServiceEvent;
 
 /// Whose event it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +187,9 @@ pub enum Event {
 pub trait Observer: Debug + Send + Sync {
     /// Takes note of one event. Must not block, and cannot fail: a lost line never changes a run.
     fn observe(&self, scope: &Scope, event: &Event);
+
+    /// Takes note of what happened to the service itself. The same holds.
+    fn service(&self, event: &ServiceEvent);
 }
 
 /// An observer that looks away.
@@ -194,4 +198,6 @@ pub struct Silent;
 
 impl Observer for Silent {
     fn observe(&self, _: &Scope, _: &Event) {}
+
+    fn service(&self, _: &ServiceEvent) {}
 }

@@ -24,6 +24,7 @@ use crate::batch::escaped;
 use crate::clock::Clock;
 use crate::observe::Colour;
 use crate::observe::event::{Event, Observer, Scope, Subject};
+use crate::observe::service::{self, ServiceEvent};
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -298,6 +299,10 @@ impl Observer for Log {
                 "a keep rule was edited or taken away; what it protected waits for guards.probation"
             ),
         }
+    }
+
+    fn service(&self, event: &ServiceEvent) {
+        service::log(event);
     }
 }
 

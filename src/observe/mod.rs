@@ -4,12 +4,14 @@
 //! Invariant: an observer never changes what a run does; a line that cannot be written is lost.
 
 pub mod event;
+pub mod service;
 pub mod log;
 pub mod progress;
 
 use std::sync::Arc;
 
 use crate::observe::event::{Event, Observer, Scope};
+use crate::observe::service::ServiceEvent;
 
 /// Whether text that people read is coloured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +30,12 @@ impl Observer for All {
     fn observe(&self, scope: &Scope, event: &Event) {
         for observer in &self.0 {
             observer.observe(scope, event);
+        }
+    }
+
+    fn service(&self, event: &ServiceEvent) {
+        for observer in &self.0 {
+            observer.service(event);
         }
     }
 }

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tracing_subscriber::fmt::MakeWriter;
 
 use crate::observe::event::{Event, Observer, Scope};
+use crate::observe::service::ServiceEvent;
 
 /// A bar on standard error.
 #[derive(Debug, Clone)]
@@ -83,6 +84,9 @@ impl Observer for Progress {
             | Event::GuardApproved { .. } => {}
         }
     }
+
+    /// A bar is about one run.
+    fn service(&self, _: &ServiceEvent) {}
 }
 
 /// Writes log lines above the bar.

@@ -5,6 +5,7 @@
 //! Invariant: without an [`Armed`] there is nothing to delete with; a dry run is its absence.
 
 pub mod apply;
+pub mod fleet;
 mod past;
 pub mod report;
 
@@ -17,6 +18,7 @@ use crate::api::client::{ApiKey, KeySource, Reader, Surroundings};
 use crate::api::error::Error;
 use crate::audit;
 use crate::batch::{BatchId, RuleName, escaped};
+use crate::clock::RELEASED;
 use crate::config::Account;
 use crate::guards::{self, AdmittedPlan, Evidence, Reading, Tripped};
 use crate::inventory::{self, IncompleteInventory, Inventory};
@@ -25,7 +27,7 @@ use crate::plan::Plan;
 use crate::plan::seal::Origin;
 use crate::run::apply::{Refusal, Sealed};
 use crate::run::report::{Ending, RunReport};
-use crate::state::{Ownership, RunBegin, RunEnd, State, StateError};
+use crate::state::{Ownership, RunBegin, State, StateError};
 use crate::sweep::journal::Journal;
 use crate::sweep::{self, Ended};
 use crate::warrant::Armed;
@@ -103,6 +105,7 @@ impl<'a> Runner<'a> {
         let evidence = Evidence {
             keep_matches: decision.keep_matches,
             clock_skew: self.reader.clock_skew(),
+            passed: recalled.listed_at.map_or(RELEASED, |listed_at| listed_at.max(RELEASED)),
             findings: audit::review(&plan, &self.account.audit_rules(recalled.past())),
             since_last,
             approved: recalled.approved.clone(),
@@ -115,6 +118,19 @@ impl<'a> Runner<'a> {
     /// in the state when it returns.
     pub async fn once(self, armed: Option<Armed>, memory: Memorable<'_>) -> RunReport {
         self.go(armed, memory, None).await
+    }
+
+    /// The same for somebody who owns the account already, and goes on owning it.
+    pub async fn once_as(
+        self,
+        armed: Option<Armed>,
+        memory: Memorable<'_>,
+        owner: &Ownership,
+    ) -> RunReport {
+        self.tell(&Event::RunStarted { dry_run: armed.is_none() });
+        let report = self.own(armed, &memory, owner, None).await;
+        self.tell(&report.finished());
+        report
     }
 
     /// One whole run that deletes nothing beyond a sealed plan.
@@ -319,19 +335,7 @@ impl<'a> Runner<'a> {
             return Ok(());
         }
         let now = self.around.clock.now();
-        let counts = report.counts().into_iter();
-        let end = RunEnd {
-            run_id: report.run_id,
-            ended: now,
-            outcome: report.outcome().to_owned(),
-            exit_code: report.exit().code(None),
-            counts: counts.map(|(name, count)| (name.to_owned(), count as u64)).collect(),
-            verified: report.verified(),
-            requests: report.requests,
-            duration: report.duration,
-            error: report.error(),
-        };
-        memory.state.end_run(&end).await?;
+        memory.state.end_run(&report.end(now)).await?;
         self.save_window(memory.state).await?;
         memory.state.prune(now, memory.keep_history).await.map(drop)
     }

@@ -26,6 +26,8 @@ pub struct Recalled {
     pub memory: Memory,
     /// The batches of the last complete listing that this program did not delete since.
     pub last: Option<BTreeSet<BatchId>>,
+    /// When that listing was made.
+    pub listed_at: Option<Timestamp>,
     /// Keep rules that were edited or taken away since the last run.
     pub exposed_by: Vec<RuleName>,
     /// A stopped plan that a person approved, and that this run starts on.
@@ -95,13 +97,8 @@ pub async fn recall(
         (hold.batch, Hold { until, why: hold.why.into() })
     });
     let memory = Memory { holds: holds.collect(), selected_since, unchanged_since };
-    Ok(Recalled {
-        memory,
-        last: last_listed(state, account).await?,
-        exposed_by: exposed.by,
-        approved: None,
-        sealed: None,
-    })
+    let (listed_at, last) = last_listed(state, account).await?.unzip();
+    Ok(Recalled { memory, last, listed_at, exposed_by: exposed.by, approved: None, sealed: None })
 }
 
 /// Since when each rule has been what it is, where it is known as it is.
@@ -121,11 +118,11 @@ async fn known_rules(
 /// may have listed what was deleted just before. No id is ever given twice, so more does no harm.
 const SETBACK: TimeDelta = TimeDelta::days(7);
 
-/// The batches of the last complete listing, but for those deleted since.
+/// When the last complete listing was made, and its batches, but for those deleted since.
 async fn last_listed(
     state: &State,
     account: &AccountName,
-) -> Result<Option<BTreeSet<BatchId>>, StateError> {
+) -> Result<Option<(Timestamp, BTreeSet<BatchId>)>, StateError> {
     let Some(listing) = state.last_listing(account).await? else { return Ok(None) };
     let mut left: BTreeSet<_> = listing.ids.into_iter().collect();
     let filter = DeletionFilter {
@@ -139,7 +136,7 @@ async fn last_listed(
             left.remove(&deletion.entry.batch);
         }
     }
-    Ok(Some(left))
+    Ok(Some((listing.listed_at, left)))
 }
 
 /// The stopped plan that a person approved, spent by this run; and who approved it, of which run.
@@ -171,6 +168,10 @@ pub(super) async fn remember(
     selected: &BTreeMap<RuleName, BTreeSet<BatchId>>,
 ) -> Result<(), StateError> {
     let plan = plan_of(admission);
+    // Nor is anything dated by a clock that is doubted.
+    if admission.as_ref().is_err_and(|tripped| tripped.doubts_the_clock()) {
+        return Ok(());
+    }
     state.update_marks(plan.account(), plan.made_at(), selected).await?;
     if admission.as_ref().is_err_and(|tripped| tripped.doubts_the_listing()) {
         return Ok(());

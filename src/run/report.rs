@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use crate::api::error::{Error, Kind};
 use crate::batch::{AccountName, RunId, counted};
+use crate::clock::Timestamp;
 use crate::guards::Tripped;
 use crate::inventory::IncompleteInventory;
-use crate::observe::event::Event;
+use crate::observe::event::{Event, Scope};
 use crate::run::apply::Refusal;
 use crate::run::{Admission, plan_of};
-use crate::state::{Class, StateError};
+use crate::state::{Class, RunEnd, StateError};
 use crate::sweep::outcome::Outcome;
 use crate::sweep::settle::Unsettled;
 use crate::sweep::{self, Ended};
@@ -36,6 +37,21 @@ pub struct RunReport {
     pub unrecorded: Option<StateError>,
 }
 
+impl RunReport {
+    /// A run that could not begin.
+    pub fn not_begun(scope: Scope, cause: NotBegun) -> Self {
+        Self {
+            account: scope.account,
+            run_id: scope.run_id,
+            ending: Ending::NotBegun(cause),
+            requests: 0,
+            duration: Duration::ZERO,
+            is_kept: false,
+            unrecorded: None,
+        }
+    }
+}
+
 /// How a run ended.
 #[derive(Debug)]
 pub enum Ending {
@@ -57,6 +73,8 @@ pub enum Ending {
     Dry(Admission),
     /// The plan was carried out, as far as it went.
     Swept(Box<sweep::Report>),
+    /// A bug ended it; what it left open is in the journal.
+    Broken,
 }
 
 /// Why a run was not even begun.
@@ -215,7 +233,8 @@ impl RunReport {
             | Ending::NoState(_)
             | Ending::Refused(_)
             | Ending::Unsettled(_)
-            | Ending::Incomplete(_) => "failed",
+            | Ending::Incomplete(_)
+            | Ending::Broken => "failed",
             Ending::Guarded(_) => "guarded",
             Ending::Dry(_) => "dry_run",
             Ending::Swept(report) => match report.ended {
@@ -236,6 +255,7 @@ impl RunReport {
             Ending::Guarded(_) => Exit::Guarded,
             Ending::Dry(_) => Exit::Done,
             Ending::Swept(report) => exit_of_sweep(report),
+            Ending::Broken => Exit::Internal,
         };
         self.unrecorded.as_ref().map_or(exit, |problem| exit.worse(exit_of_state(problem)))
     }
@@ -248,7 +268,8 @@ impl RunReport {
             | Ending::NoState(_)
             | Ending::Refused(_)
             | Ending::Unsettled(_)
-            | Ending::Incomplete(_) => BTreeMap::new(),
+            | Ending::Incomplete(_)
+            | Ending::Broken => BTreeMap::new(),
             Ending::Guarded(tripped) => tripped.plan().counts(),
             Ending::Dry(admission) => plan_of(admission).counts(),
             Ending::Swept(report) => {
@@ -272,7 +293,8 @@ impl RunReport {
             | Ending::Unsettled(_)
             | Ending::Incomplete(_)
             | Ending::Guarded(_)
-            | Ending::Dry(_) => None,
+            | Ending::Dry(_)
+            | Ending::Broken => None,
         }
     }
 
@@ -289,6 +311,7 @@ impl RunReport {
             )),
             Ending::Incomplete(cause) => Some(cause.sentence()),
             Ending::Guarded(_) | Ending::Dry(_) => None,
+            Ending::Broken => Some("a bug in this program ended the run".to_owned()),
             Ending::Swept(report) => match &report.ended {
                 Ended::Whole if report.verified == Some(false) => {
                     Some("the deletions could not be proven by a last listing".to_owned())
@@ -302,6 +325,22 @@ impl RunReport {
                 Ended::Hopeless(error) => Some(error.cause()),
                 Ended::StateFailed(error) => Some(error.sentence()),
             },
+        }
+    }
+
+    /// The same as the state keeps it.
+    pub fn end(&self, now: Timestamp) -> RunEnd {
+        let counts = self.counts().into_iter();
+        RunEnd {
+            run_id: self.run_id,
+            ended: now,
+            outcome: self.outcome().to_owned(),
+            exit_code: self.exit().code(None),
+            counts: counts.map(|(name, count)| (name.to_owned(), count as u64)).collect(),
+            verified: self.verified(),
+            requests: self.requests,
+            duration: self.duration,
+            error: self.error(),
         }
     }
 

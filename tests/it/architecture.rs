@@ -7,12 +7,14 @@
 use crate::source::{Source, rust_files};
 
 /// What each module may use, beside itself and the [`NOUNS`]. The longest path that fits counts.
-const MAY_USE: [(&str, Uses); 19] = [
+const MAY_USE: [(&str, Uses); 21] = [
     ("clock", Uses::OnlyThese(&[])),
     ("batch", Uses::OnlyThese(&["clock"])),
     ("warrant", Uses::OnlyThese(&["batch"])),
     ("observe", Uses::Nouns(&["policy", "state"])),
-    ("observe::event", Uses::Nouns(&["policy"])),
+    ("observe::event", Uses::Nouns(&["policy", "observe::service"])),
+    ("observe::service", Uses::Nouns(&[])),
+    ("schedule", Uses::Nouns(&[])),
     ("policy", Uses::Nouns(&[])),
     ("api", Uses::Nouns(&["observe::event"])),
     ("inventory", Uses::Nouns(&["api", "observe::event"])),
@@ -38,6 +40,7 @@ const MAY_USE: [(&str, Uses); 19] = [
     (
         "config",
         Uses::Nouns(&[
+            "schedule",
             "policy",
             "api",
             "inventory",

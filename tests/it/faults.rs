@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::source::{Source, root, rust_files};
 
 /// The words of the last column for what exists today.
-const EXISTS: [&str; 3] = ["sweep", "state", "apply"];
+const EXISTS: [&str; 4] = ["sweep", "state", "apply", "daemon"];
 
 /// Every word that the last column may have.
 const PARTS: [&str; 8] =

@@ -32,6 +32,7 @@ mod process;
 mod products;
 mod samples;
 mod sealed;
+mod service;
 mod sweeping;
 mod told;
 mod victim;

@@ -50,6 +50,19 @@ pub(crate) struct Victim {
     err: PathBuf,
 }
 
+/// What a process writes to standard error.
+#[derive(Debug)]
+pub(crate) struct Log(PathBuf);
+
+impl Log {
+    /// How many events of a name there are so far.
+    pub(crate) fn events(&self, name: &str) -> usize {
+        let event = format!("\"event\":\"{name}\"");
+        let told = std::fs::read_to_string(&self.0).unwrap();
+        told.lines().filter(|line| line.contains(&event)).count()
+    }
+}
+
 /// What a process did.
 #[derive(Debug)]
 pub(crate) struct Done {
@@ -130,7 +143,7 @@ impl Site {
     }
 
     /// The program with these arguments, not yet begun; `wrapped` are words before it.
-    fn command(&self, wrapped: &[&str], args: &[&str]) -> Command {
+    pub(crate) fn command(&self, wrapped: &[&str], args: &[&str]) -> Command {
         let program = env!("CARGO_BIN_EXE_batchsweep");
         let mut words = wrapped.iter().copied().chain([program]);
         let mut command = Command::new(words.next().unwrap());
@@ -150,6 +163,15 @@ impl Site {
         let file = || tempfile::NamedTempFile::new_in(self.folder.path()).unwrap().keep().unwrap();
         let ((out, out_path), (err, err_path)) = (file(), file());
         let child = self.command(wrapped, args).stdout(out).stderr(err).spawn().unwrap();
+        Victim { child, out: out_path, err: err_path }
+    }
+
+    /// Begins the service, with these variables.
+    pub(crate) fn serve(&self, env: &[(&str, &str)]) -> Victim {
+        let file = || tempfile::NamedTempFile::new_in(self.folder.path()).unwrap().keep().unwrap();
+        let ((out, out_path), (err, err_path)) = (file(), file());
+        let mut command = self.command(&[], &["run", "--log-format", "json"]);
+        let child = command.envs(env.iter().copied()).stdout(out).stderr(err).spawn().unwrap();
         Victim { child, out: out_path, err: err_path }
     }
 
@@ -275,6 +297,16 @@ impl Victim {
     /// How many deletions of a killed run it settled so far.
     pub(crate) fn settled(&self) -> usize {
         settled(&self.told())
+    }
+
+    /// What it writes to standard error, to be looked at while it is waited for.
+    pub(crate) fn log(&self) -> Log {
+        Log(self.err.clone())
+    }
+
+    /// How many events of a name it told so far.
+    pub(crate) fn events(&self, name: &str) -> usize {
+        self.log().events(name)
     }
 
     /// Its number.

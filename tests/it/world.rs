@@ -10,6 +10,7 @@ use std::time::Duration;
 use batchsweep::cli::output::Terminal;
 use batchsweep::cli::{self, Outside, Stop};
 use batchsweep::clock::{Clock, SetClock, Timestamp};
+use batchsweep::daemon::Asked;
 use batchsweep::emulator::{Emulator, Product, Record, Running, Seed};
 use chrono::TimeDelta;
 use serde_json::Value;
@@ -26,6 +27,7 @@ pub(crate) struct World {
     pub(crate) emulator: Emulator,
     pub(crate) clock: Arc<SetClock>,
     pub(crate) stop: Stop,
+    pub(crate) asked: Asked,
     running: Running,
     folder: tempfile::TempDir,
     env: Vec<(String, String)>,
@@ -74,8 +76,8 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let env = [("BATCHSWEEP_API_KEY", KEY), ("BATCHSWEEP__STATE__URL", "memory:")];
         let env = env.map(|(name, value)| (name.to_owned(), value.to_owned())).into();
-        let (stop, seed) = (Stop::default(), AtomicU64::new(7));
-        Self { emulator, clock, stop, running, folder, env, product, seed }
+        let (stop, asked, seed) = (Stop::default(), Asked::default(), AtomicU64::new(7));
+        Self { emulator, clock, stop, asked, running, folder, env, product, seed }
     }
 
     /// An account with so many old batches, `tmp-0` … with ids `AA000000` …, and the policy
@@ -185,6 +187,7 @@ impl World {
             ),
             seed: self.seed.fetch_add(1, Ordering::Relaxed),
             stop: self.stop.clone(),
+            asked: self.asked.clone(),
         };
         let path = self.path();
         let mut all = vec!["batchsweep", "--config", path.to_str().unwrap()];

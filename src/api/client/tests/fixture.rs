@@ -14,6 +14,7 @@ use crate::api::script::{Act, Server, json};
 use crate::batch::{AccountName, BatchId, RunId};
 use crate::clock::{SetClock, Timestamp};
 use crate::observe::event::{Event, Observer, Scope};
+use crate::observe::service::ServiceEvent;
 use crate::warrant::Armed;
 
 /// The key of all tests. It has characters that are encoded in a URL.
@@ -30,6 +31,8 @@ impl Observer for Events {
     fn observe(&self, _: &Scope, event: &Event) {
         self.0.lock().unwrap().push(event.clone());
     }
+
+    fn service(&self, _: &ServiceEvent) {}
 }
 
 /// Gives these keys, one for each time it is asked.

@@ -1,0 +1,45 @@
+//! `healthcheck`: asks the service of this file how it is. For probes where there is no other client.
+
+use crate::cli::Outside;
+use crate::cli::args::{self, Global};
+use crate::cli::failure::Failure;
+use crate::cli::session::{Session, Watch};
+use crate::daemon::{self, Probe};
+use crate::run::report::Exit;
+
+/// Runs the command.
+pub(super) async fn run(command: &args::Healthcheck, global: &Global, outside: &Outside) -> Exit {
+    let session = match Session::open(global, outside, Watch::Log) {
+        Ok(session) => session,
+        Err(exit) => return exit,
+    };
+    let Some(listen) = session.config.listen else {
+        return ill(
+            "`[server] listen` is off, so nobody can be asked".to_owned(),
+            "give it an address, such as `127.0.0.1:9464`",
+        )
+        .end(outside);
+    };
+    let probe = if command.ready { Probe::Ready } else { Probe::Alive };
+    match daemon::probe(listen, probe).await {
+        Ok(answer) => {
+            outside.terminal.data(&format!("{answer}\n"));
+            Exit::Done
+        }
+        Err(problem) => ill(
+            problem.to_string(),
+            "is `batchsweep run` at work with this very file? Its log says more",
+        )
+        .end(outside),
+    }
+}
+
+fn ill(cause: String, help: &str) -> Failure {
+    Failure {
+        what: "the service is not well".to_owned(),
+        consequence: "",
+        causes: vec![cause],
+        help: help.to_owned(),
+        exit: Exit::SomeFailed,
+    }
+}

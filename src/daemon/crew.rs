@@ -1,0 +1,182 @@
+//! The crew: what the supervisor has done. Takes accounts, runs them, reads the files again.
+//!
+//! Not here: when (`supervisor`, `agenda`), a run itself (`run`).
+//! Invariant: an account is run only while this process owns it, and by one task at a time; a panic is one
+//! failed run.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+
+use futures_util::FutureExt;
+
+use super::agenda::LastRun;
+use super::files::{Files, Refused};
+use super::supervisor::{Taken, Work};
+use crate::api::client::Surroundings;
+use crate::batch::AccountName;
+use crate::config::Account;
+use crate::run::fleet::Fleet;
+use crate::run::report::{Ending, Exit, RunReport};
+use crate::schedule::Timing;
+use crate::state::{Ownership, State, StateError};
+
+/// The accounts of now, the state, and which of the accounts are this process's.
+pub(super) struct Crew {
+    fleet: RefCell<Rc<Fleet>>,
+    files: Files,
+    state: State,
+    owned: RefCell<BTreeMap<AccountName, Rc<Ownership>>>,
+}
+
+impl Crew {
+    pub(super) fn new(fleet: Fleet, files: Files, state: State) -> Self {
+        let fleet = RefCell::new(Rc::new(fleet));
+        Self { fleet, files, state, owned: RefCell::default() }
+    }
+
+    pub(super) fn fleet(&self) -> Rc<Fleet> {
+        Rc::clone(&self.fleet.borrow())
+    }
+
+    fn owner(&self, account: &AccountName) -> Option<Rc<Ownership>> {
+        self.owned.borrow().get(account).map(Rc::clone)
+    }
+
+    /// Gives every account up. What was written is safe.
+    pub(super) async fn leave(&self) {
+        let owned = std::mem::take(&mut *self.owned.borrow_mut());
+        for owner in owned.into_values().filter_map(Rc::into_inner) {
+            owner.release().await;
+        }
+        let _closed = self.state.clone().close().await;
+    }
+
+    async fn last_run(&self, account: &AccountName) -> Result<Option<LastRun>, StateError> {
+        let mut runs = self.state.last_runs().await?;
+        let last = runs.remove(account);
+        Ok(last.map(|run| LastRun { began: run.begin.began, ended: run.end.is_some() }))
+    }
+
+    /// One run, or what became of it.
+    async fn one(&self, fleet: &Fleet, account: &Account, owner: &Ownership) -> RunReport {
+        let around = fleet.surroundings(account);
+        let (told, began) = (around.clone(), around.clock.monotonic());
+        let runner = match fleet.runner_in(account, around) {
+            Ok(runner) => runner,
+            Err(cause) => {
+                let report = RunReport::not_begun(told.scope.clone(), cause);
+                told.observer.observe(&told.scope, &report.finished());
+                return report;
+            }
+        };
+        let run = runner.once_as(fleet.config.arm(), fleet.memorable(&self.state), owner);
+        // What it held is dropped; nothing of it is used again.
+        match AssertUnwindSafe(run).catch_unwind().await {
+            Ok(report) => report,
+            Err(_panic) => self.broken(&told, began).await,
+        }
+    }
+
+    /// A run that a bug ended. Where it was is in the journal, and the next run settles it.
+    async fn broken(&self, told: &Surroundings, began: tokio::time::Instant) -> RunReport {
+        let report = RunReport {
+            account: told.scope.account.clone(),
+            run_id: told.scope.run_id,
+            ending: Ending::Broken,
+            requests: 0,
+            duration: told.clock.monotonic().duration_since(began),
+            is_kept: self.state.is_durable(),
+            unrecorded: None,
+        };
+        told.observer.observe(&told.scope, &report.finished());
+        let written = self.state.end_run(&report.end(told.clock.now())).await;
+        RunReport { unrecorded: written.err(), ..report }
+    }
+}
+
+impl Work for Crew {
+    type Loaded = Fleet;
+
+    fn timings(&self) -> Vec<(AccountName, Timing)> {
+        let fleet = self.fleet();
+        let accounts = fleet.config.accounts.iter();
+        accounts.map(|account| (account.name.clone(), account.timing.clone())).collect()
+    }
+
+    async fn take(&self, account: &AccountName) -> Taken {
+        let now = self.fleet().setting().clock.now();
+        let owner = match self.state.own(std::slice::from_ref(account), now).await {
+            Ok(owner) => owner,
+            Err(StateError::Held { by, .. }) => return Taken::Held { by },
+            Err(error) => return Taken::Failed { cause: error.sentence() },
+        };
+        match self.last_run(account).await {
+            Ok(last) => {
+                self.owned.borrow_mut().insert(account.clone(), Rc::new(owner));
+                Taken::Owned { last }
+            }
+            Err(error) => Taken::Failed { cause: error.sentence() },
+        }
+    }
+
+    fn give_up(&self, account: &AccountName) {
+        drop(self.owned.borrow_mut().remove(account));
+    }
+
+    async fn run(&self, account: &AccountName) -> Exit {
+        let fleet = self.fleet();
+        let stop = fleet.setting().stop.clone();
+        let (Some(account), Some(owner)) =
+            (fleet.config.accounts.iter().find(|one| one.name == *account), self.owner(account))
+        else {
+            return Exit::Done;
+        };
+        let jitter = account.timing.schedule().map(|schedule| fleet.jitter(schedule.jitter));
+        let whose_turn = async {
+            if let Some(jitter) = jitter.filter(|jitter| !jitter.is_zero()) {
+                tokio::time::sleep(jitter).await;
+            }
+            fleet.turn(account).await
+        };
+        let Some(_turn) = stop.run_until_cancelled(whose_turn).await else { return Exit::Stopped };
+        let report = self.one(&fleet, account, &owner).await;
+        if matches!(&report.ending, Ending::NoState(_) | Ending::Locked(_) | Ending::Broken)
+            || owner.check().await.is_err()
+        {
+            // Whatever is lost or doubtful is asked for anew before the next run.
+            self.give_up(&account.name);
+        }
+        report.exit()
+    }
+
+    fn is_owned(&self, account: &AccountName) -> bool {
+        self.owned.borrow().contains_key(account)
+    }
+
+    fn digest(&self) -> String {
+        self.files.digest()
+    }
+
+    fn load(&self) -> Result<Fleet, Refused> {
+        self.files.load(&self.fleet())
+    }
+
+    fn about(fleet: &Fleet) -> (usize, String) {
+        (fleet.config.accounts.len(), fleet.config.hash.clone())
+    }
+
+    fn adopt(&self, fleet: Fleet) {
+        let gone: Vec<_> = self.owned.borrow().keys().cloned().collect();
+        let stays = |name: &AccountName| fleet.config.accounts.iter().any(|one| one.name == *name);
+        for name in gone.iter().filter(|name| !stays(name)) {
+            self.give_up(name);
+        }
+        *self.fleet.borrow_mut() = Rc::new(fleet);
+    }
+
+    fn config_hash(&self) -> String {
+        self.fleet().config.hash.clone()
+    }
+}
