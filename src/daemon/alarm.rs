@@ -4,13 +4,15 @@
 //! beside the one before, and loses a job whose closure panicked; so it is given nothing but one-shot jobs
 //! whose closure sends a message, and every next instant is reckoned by `schedule`. An alarm may ring early
 //! or not at all: whoever hears it looks at the clock, and the supervisor looks at it besides.
+//! It would also look at the clock twice a second for ever; so it is parked, by the lock of its own store,
+//! until an alarm is near.
 //! Not here: what an alarm means (`agenda`).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_cron_scheduler::{Job, JobScheduler};
@@ -28,18 +30,32 @@ pub(super) struct Alarms {
 
 enum How {
     /// The machine's wall clock.
-    Scheduler(JobScheduler),
+    Scheduler(Machine),
     /// A clock that tests move; the scheduler knows no other than the machine's.
     Sleeping { clock: Arc<dyn Clock>, sleepers: JoinSet<()> },
 }
 
+struct Machine {
+    scheduler: JobScheduler,
+    clock: Arc<dyn Clock>,
+    /// The task that holds the store's lock, if one does.
+    parked: JoinSet<()>,
+}
+
 enum Set {
-    Job(Uuid),
+    Job { id: Uuid, at: Timestamp },
     Sleeper(tokio::task::AbortHandle),
 }
 
 /// Messages between the scheduler's own tasks: its default of 200 loses some where many are due at once.
 const CHANNEL: usize = 4096;
+
+/// The scheduler is awake for so long before an alarm: it looks twice a second, and rings up to half a
+/// second late.
+const NEAR: Duration = Duration::from_secs(2);
+
+/// A parked scheduler is woken by the wall clock, which may leap: it is looked at this often.
+const LOOK: Duration = Duration::from_secs(30);
 
 /// The scheduler's tasks answer at once, or they hang; the supervisor must not hang with them.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -58,7 +74,8 @@ impl Alarms {
         let how = if clock.may_be_paused() {
             How::Sleeping { clock: Arc::clone(clock), sleepers: JoinSet::new() }
         } else {
-            How::Scheduler(scheduler().await?)
+            let (clock, parked) = (Arc::clone(clock), JoinSet::new());
+            How::Scheduler(Machine { scheduler: scheduler().await?, clock, parked })
         };
         Ok(Self { how, ring, set: BTreeMap::new() })
     }
@@ -71,16 +88,20 @@ impl Alarms {
         now: Timestamp,
     ) -> Result<(), Broken> {
         self.clear(account).await;
-        let Some(at) = at else { return Ok(()) };
+        let Some(at) = at else {
+            self.park().await;
+            return Ok(());
+        };
         let ring = self.ring.clone();
         let (name, of) = (account.clone(), account.clone());
         // A full channel means that enough is rung for.
         let ring = move || drop(ring.try_send(of.clone()));
         let set = match &mut self.how {
-            How::Scheduler(scheduler) => {
+            How::Scheduler(machine) => {
                 // The scheduler knows whole seconds only, and cuts both ends of the wait.
                 let seconds = (at.timestamp() - now.timestamp()).max(0).unsigned_abs();
-                Set::Job(patiently(add(scheduler, seconds, ring)).await?)
+                let id = patiently(add(&machine.scheduler, seconds, ring)).await?;
+                Set::Job { id, at }
             }
             How::Sleeping { clock, sleepers } => {
                 while sleepers.try_join_next().is_some() {}
@@ -89,32 +110,73 @@ impl Alarms {
             }
         };
         self.set.insert(name, set);
+        self.park().await;
         Ok(())
+    }
+
+    /// Lets the scheduler sleep until the soonest alarm is near.
+    async fn park(&mut self) {
+        let How::Scheduler(machine) = &mut self.how else { return };
+        let at = |set: &Set| match set {
+            Set::Job { at, .. } => Some(*at),
+            Set::Sleeper(_) => None,
+        };
+        machine.park(self.set.values().filter_map(at).min()).await;
     }
 
     /// Takes an account's alarm away.
     pub(super) async fn clear(&mut self, account: &AccountName) {
-        match (self.set.remove(account), &self.how) {
-            // It has rung and is gone, or will ring for nothing.
-            (Some(Set::Job(id)), How::Scheduler(scheduler)) => {
-                drop(
-                    patiently(async { scheduler.remove(&id).await.map_err(|error| said(&error)) })
-                        .await,
-                );
+        let set = self.set.remove(account);
+        match (set, &mut self.how) {
+            (Some(Set::Job { id, .. }), How::Scheduler(machine)) => {
+                machine.wake().await;
+                let removed = machine.scheduler.remove(&id).map_err(|error| said(&error));
+                // Where it has rung and is gone, there is nothing to remove.
+                drop(patiently(removed).await);
             }
+            (None, How::Scheduler(machine)) => machine.wake().await,
             (Some(Set::Sleeper(sleeper)), _) => sleeper.abort(),
-            (Some(Set::Job(_)) | None, _) => {}
+            (Some(Set::Job { .. }) | None, How::Sleeping { .. }) => {}
         }
     }
 
     /// Ends all of them.
     pub(super) async fn end(mut self) {
-        if let How::Scheduler(scheduler) = &mut self.how {
-            drop(
-                patiently(async { scheduler.shutdown().await.map_err(|error| said(&error)) }).await,
-            );
+        if let How::Scheduler(machine) = &mut self.how {
+            machine.wake().await;
+            let ended = machine.scheduler.shutdown().map_err(|error| said(&error));
+            drop(patiently(ended).await);
         }
     }
+}
+
+impl Machine {
+    /// Lets the scheduler look at the clock, and take orders.
+    async fn wake(&mut self) {
+        self.parked.shutdown().await;
+    }
+
+    /// Holds the scheduler up until an alarm is near; for good where there is none.
+    async fn park(&mut self, soonest: Option<Timestamp>) {
+        self.wake().await;
+        let store = Arc::clone(&self.scheduler.context.metadata_storage);
+        let Ok(lock) = tokio::time::timeout(PATIENCE, store.write_owned()).await else { return };
+        let clock = Arc::clone(&self.clock);
+        let hold = async move {
+            while let Some(wait) = far(soonest, clock.now()) {
+                tokio::time::sleep(wait.min(LOOK)).await;
+            }
+            drop(lock);
+        };
+        self.parked.spawn_local(hold);
+    }
+}
+
+/// How long until an alarm is near; `None` where it is.
+fn far(soonest: Option<Timestamp>, now: Timestamp) -> Option<Duration> {
+    let Some(at) = soonest else { return Some(LOOK) };
+    let left = (at - now).to_std().unwrap_or_default();
+    left.checked_sub(NEAR).filter(|far| !far.is_zero())
 }
 
 async fn sleep_until(clock: Arc<dyn Clock>, at: Timestamp) {

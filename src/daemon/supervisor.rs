@@ -172,7 +172,10 @@ impl<W: Work> Supervisor<W> {
                 () = asked.run_now.notified() => self.want_all(),
                 Some(account) = self.rings.recv() => self.consider(&account).await,
                 Some(done) = self.tasks.join_next_with_id() => self.done(done).await,
-                _ = ticks.tick() => self.turn().await,
+                _ = ticks.tick() => {
+                    self.turn().await;
+                    self.around.manager.beat();
+                }
             }
             self.beat();
         }
@@ -193,7 +196,10 @@ impl<W: Work> Supervisor<W> {
         while !self.tasks.is_empty() {
             tokio::select! {
                 _ = self.tasks.join_next() => {}
-                _ = ticks.tick() => self.beat(),
+                _ = ticks.tick() => {
+                    self.beat();
+                    self.around.manager.beat();
+                }
             }
         }
     }
@@ -483,7 +489,6 @@ impl<W: Work> Supervisor<W> {
     /// Shows that the loop turns.
     fn beat(&self) {
         self.around.health.beat(self.around.clock.monotonic());
-        self.around.manager.beat();
     }
 
     fn tell(&self, event: &ServiceEvent) {

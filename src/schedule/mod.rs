@@ -79,14 +79,24 @@ pub enum BadSchedule {
     #[error("`{0}` is no schedule known here")]
     Name(String),
     /// Both day fields are restricted, and they could mean two things.
-    #[error("it restricts the day of the month and the day of the week, which can mean two things")]
+    #[error("a day of the month and one of the week can mean two things")]
     BothDays,
     /// There is no such day, ever.
     #[error("it never fires: there is no such day")]
     Never,
     /// A field that cannot be read.
+    #[error("`{text}` is no {field}: {why}")]
+    Field {
+        /// Which.
+        field: &'static str,
+        /// What it says.
+        text: String,
+        /// What the parser says.
+        why: String,
+    },
+    /// A text that cannot be read, though each field can.
     #[error("{0}")]
-    Field(String),
+    Unread(String),
 }
 
 impl BadSchedule {
@@ -100,7 +110,7 @@ impl BadSchedule {
                 "say which: `cron_days = \"or\"` (either, as crontab has it) or \"and\" (both)"
             }
             Self::Never => "write a day that its month has",
-            Self::Field(_) => {
+            Self::Field { .. } | Self::Unread(_) => {
                 "minute 0-59, hour 0-23, day 1-31, month 1-12 or JAN-DEC, weekday 0-7 or SUN-SAT"
             }
         }
@@ -122,12 +132,10 @@ impl Schedule {
     pub fn parse(text: &str, days: Option<Days>, zone: Tz) -> Result<Self, BadSchedule> {
         let text = text.trim();
         refuse_shapes(text)?;
-        let parser = CronParser::builder()
-            .seconds(Seconds::Optional)
-            .year(Year::Disallowed)
-            .dom_and_dow(days == Some(Days::And))
-            .build();
-        let cron = parser.parse(text).map_err(|error| BadSchedule::Field(in_words(&error)))?;
+        let parser = parser(days);
+        let cron = parser.parse(text).map_err(|error| {
+            wrong_field(text).unwrap_or_else(|| BadSchedule::Unread(in_words(&error)))
+        })?;
         let pattern = &cron.pattern;
         if days.is_none() && !pattern.is_dom_wildcard() && !pattern.is_dow_wildcard() {
             return Err(BadSchedule::BothDays);
@@ -208,6 +216,29 @@ fn refuse_shapes(text: &str) -> Result<(), BadSchedule> {
         5 | 6 => Ok(()),
         fields => Err(BadSchedule::Fields(fields)),
     }
+}
+
+fn parser(days: Option<Days>) -> CronParser {
+    CronParser::builder()
+        .seconds(Seconds::Optional)
+        .year(Year::Disallowed)
+        .dom_and_dow(days == Some(Days::And))
+        .build()
+}
+
+/// Which field is wrong: each is read by itself, since the parser does not say.
+fn wrong_field(text: &str) -> Option<BadSchedule> {
+    const NAMES: [&str; 6] =
+        ["second", "minute", "hour", "day of the month", "month", "day of the week"];
+    let fields: Vec<_> = text.split_whitespace().collect();
+    let names = NAMES.iter().skip(NAMES.len().saturating_sub(fields.len()));
+    fields.iter().zip(names).enumerate().find_map(|(at, (field, name))| {
+        let alone: Vec<_> =
+            (0..fields.len()).map(|other| if other == at { *field } else { "*" }).collect();
+        let error = parser(None).parse(&alone.join(" ")).err()?;
+        let (text, why) = ((*field).to_owned(), in_words(&error));
+        Some(BadSchedule::Field { field: name, text, why })
+    })
 }
 
 /// The parser's own words as part of a sentence.

@@ -117,7 +117,19 @@ fn it_says_its_version() {
 
 #[test]
 fn each_command_says_its_use() {
-    for command in ["", "plan", "once", "explain", "check", "test", "emulator", "demo"] {
+    for command in [
+        "",
+        "run",
+        "plan",
+        "once",
+        "explain",
+        "check",
+        "test",
+        "schedule",
+        "healthcheck",
+        "emulator",
+        "demo",
+    ] {
         let args: Vec<_> = [command, "--help"].into_iter().filter(|arg| !arg.is_empty()).collect();
         let ran = run(&args);
         assert_eq!((ran.status.code(), ran.stderr.len()), (Some(0), 0), "{command}");
