@@ -13,6 +13,8 @@ import argparse
 import json
 import os
 import shutil
+import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -178,12 +180,120 @@ def pace(batches, rate, folder):
           f"÷ (calls ÷ rate) = {row[0] * rate / requests:.4f}")
 
 
+SERVICE = """
+[schedule]
+cron = "0 3 29 2 *"
+[server]
+listen = "off"
+"""
+
+
+class Service:
+    """`batchsweep run`, which runs when it is told to; stopped by its process id."""
+
+    def __init__(self, folder, url, dry_run=False):
+        path = os.path.join(folder, "service.toml")
+        with open(path, "w") as file:
+            file.write(CONFIG.format(url=url, rate=100000) + SERVICE)
+        os.chmod(path, 0o644)
+        self.log = os.path.join(folder, "service.log")
+        notify = os.path.join(folder, "notify")
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as heard, open(self.log, "wb") as log:
+            heard.bind(notify)
+            env = {"BATCHSWEEP_API_KEY": KEY, "NOTIFY_SOCKET": notify,
+                   "BATCHSWEEP__STATE__URL": f"sqlite:{tempfile.mkdtemp(dir=folder)}/state.db"}
+            command = [f"{BIN}/batchsweep", "run", "--config", path, "--log-format", "json"]
+            began = time.monotonic()
+            self.process = subprocess.Popen(command + ["--dry-run"] * dry_run, stderr=log,
+                                            stdout=subprocess.DEVNULL, env=env)
+            while not heard.recv(4096).startswith(b"READY=1"):
+                pass
+            self.ready_ms = 1000 * (time.monotonic() - began)
+        os.remove(notify)
+
+    def events(self, name):
+        with open(self.log) as log:
+            return sum(f'"event":"{name}"' in line for line in log)
+
+    def run(self):
+        """One run, from the signal to its end."""
+        before = self.events("run.finished")
+        self.process.send_signal(signal.SIGUSR1)
+        while self.events("run.finished") == before:
+            time.sleep(0.02)
+
+    def rss(self):
+        with open(f"/proc/{self.process.pid}/status") as status:
+            return next(int(line.split()[1]) / 1024 for line in status if line.startswith("VmRSS"))
+
+    def spent(self):
+        """CPU seconds and how often it was woken so far."""
+        pid, woken = self.process.pid, 0
+        for task in os.listdir(f"/proc/{pid}/task"):
+            with open(f"/proc/{pid}/task/{task}/status") as status:
+                woken += next(int(line.split()[1]) for line in status
+                              if line.startswith("voluntary_ctxt"))
+        with open(f"/proc/{pid}/stat") as stat:
+            fields = stat.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK"), woken
+
+    def stop(self):
+        self.process.terminate()
+        if self.process.wait() != 0:
+            sys.exit(f"the service ended with {self.process.returncode}")
+
+
+def with_service(batches, folder, measure, dry_run=False):
+    emulator = Emulator(batches, 0)
+    try:
+        service = Service(folder, emulator.url, dry_run)
+        try:
+            return measure(service)
+        finally:
+            service.stop()
+    finally:
+        emulator.stop()
+
+
+def rest(service, seconds=60):
+    time.sleep(5)
+    cpu, woken = service.spent()
+    time.sleep(seconds)
+    cpu_after, woken_after = service.spent()
+    return (service.rss(), 100 * (cpu_after - cpu) / seconds, (woken_after - woken) / seconds)
+
+
+def hundred_runs(service):
+    service.run()
+    first = service.rss()
+    for _ in range(99):
+        service.run()
+    return first, service.rss()
+
+
+def daemon(batches, rounds, folder):
+    """The service: ready, at rest, after a large run, over a hundred small ones."""
+    ready = [with_service(0, folder, lambda service: service.ready_ms) for _ in range(rounds)]
+    print(f"\n### the service\n\nready after {spread(ready, 1)} ms, a new state each time")
+    rss, cpu, woken = with_service(0, folder, rest)
+    print(f"at rest: {rss:.1f} MiB, {cpu:.3f} % of a core, {woken:.2f} wake-ups a second")
+
+    def after_a_run(service):
+        service.run()
+        return service.rss()
+
+    after = [with_service(batches, folder, after_a_run) for _ in range(rounds)]
+    print(f"after a sweep of {batches} batches: {spread(after, 1)} MiB")
+    first, last = with_service(100, folder, hundred_runs, dry_run=True)
+    print(f"100 dry runs of 100 batches: {first:.2f} MiB after the first, {last:.2f} after the last")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--batches", type=int, default=10000)
     parser.add_argument("--latency-ms", default="0,5,20")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=["speed", "empty", "memory", "pace"],
+    parser.add_argument("--only", choices=["speed", "empty", "memory", "pace", "daemon"],
                         help="one part instead of speed and empty account")
     arguments = parser.parse_args()
     has_requests = subprocess.run([sys.executable, "-c", "import requests"],
@@ -197,6 +307,8 @@ def main():
             empty_account(max(arguments.rounds, 5), folder)
         if arguments.only == "memory":
             memory([0, 1000, 10000, 100000], folder)
+        if arguments.only == "daemon":
+            daemon(arguments.batches, arguments.rounds, folder)
         if arguments.only == "pace":
             pace(arguments.batches, 10, folder)
     finally:
