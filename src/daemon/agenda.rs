@@ -125,7 +125,7 @@ impl Agenda {
         (self.again, self.tries) = (None, 0);
     }
 
-    /// A run could not reach the API: it is tried again before its next firing.
+    /// A run could not reach the API, or the state: it is tried again before its next firing.
     pub(super) fn could_not_reach(&mut self, now: Timestamp) {
         if self.schedule().is_none() {
             return;

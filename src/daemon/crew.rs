@@ -44,6 +44,20 @@ impl Crew {
         self.owned.borrow().get(account).map(Rc::clone)
     }
 
+    /// The right to an account, asked for anew where it was lost since the last run: a server or what is
+    /// between may have cut a session that was idle for a day.
+    async fn sound_owner(&self, account: &AccountName) -> Result<Rc<Ownership>, Exit> {
+        match self.owner(account) {
+            Some(owner) if owner.check().await.is_ok() => return Ok(owner),
+            Some(_) | None => self.give_up(account),
+        }
+        match self.take(account).await {
+            Taken::Owned { .. } => self.owner(account).ok_or(Exit::Locked),
+            Taken::Held { .. } => Err(Exit::Locked),
+            Taken::Failed { .. } => Err(Exit::State),
+        }
+    }
+
     /// Gives every account up. What was written is safe.
     pub(super) async fn leave(&self) {
         let owned = std::mem::take(&mut *self.owned.borrow_mut());
@@ -128,9 +142,7 @@ impl Work for Crew {
     async fn run(&self, account: &AccountName) -> Exit {
         let fleet = self.fleet();
         let stop = fleet.setting().stop.clone();
-        let (Some(account), Some(owner)) =
-            (fleet.config.accounts.iter().find(|one| one.name == *account), self.owner(account))
-        else {
+        let Some(account) = fleet.config.accounts.iter().find(|one| one.name == *account) else {
             return Exit::Done;
         };
         let jitter = account.timing.schedule().map(|schedule| fleet.jitter(schedule.jitter));
@@ -141,6 +153,10 @@ impl Work for Crew {
             fleet.turn(account).await
         };
         let Some(_turn) = stop.run_until_cancelled(whose_turn).await else { return Exit::Stopped };
+        let owner = match self.sound_owner(&account.name).await {
+            Ok(owner) => owner,
+            Err(exit) => return exit,
+        };
         let report = self.one(&fleet, account, &owner).await;
         if matches!(&report.ending, Ending::NoState(_) | Ending::Locked(_) | Ending::Broken)
             || owner.check().await.is_err()

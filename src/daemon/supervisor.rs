@@ -295,7 +295,7 @@ impl<W: Work> Supervisor<W> {
         if let Some(slot) = self.slots.get_mut(account) {
             slot.doing = Doing::Nothing;
             slot.last = Some(exit);
-            if exit == Exit::Unavailable {
+            if matches!(exit, Exit::Unavailable | Exit::State) {
                 slot.agenda.could_not_reach(now);
             } else {
                 slot.agenda.ran();

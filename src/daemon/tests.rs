@@ -20,12 +20,13 @@ use super::supervisor::{Around, Asked, Supervisor, Taken, Work};
 use crate::batch::AccountName;
 use crate::clock::{Clock, SetClock, SystemClock, Timestamp};
 use crate::config::{self, DryRun, Environment, Request};
-use crate::emulator::{Emulator, Product, Record};
+use crate::emulator::{Emulator, Product, Record, Running};
 use crate::observe::event::{Event, Observer, Scope};
 use crate::observe::service::ServiceEvent;
 use crate::run::fleet::{Fleet, Setting};
 use crate::run::report::Exit;
 use crate::schedule::{Schedule, Timing};
+use crate::state::State;
 
 const START: &str = "2026-01-01T00:00:00Z";
 
@@ -519,38 +520,52 @@ impl Observer for Tripwire {
     fn service(&self, _: &ServiceEvent) {}
 }
 
+/// A crew of one account with three batches to delete, and what is around it.
+struct Ashore {
+    emulator: Emulator,
+    crew: super::crew::Crew,
+    state: State,
+    folder: tempfile::TempDir,
+    _running: Running,
+}
+
+impl Ashore {
+    async fn new(observer: Arc<dyn Observer>) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let now = at(START) + TimeDelta::days(360);
+        let clock: Arc<dyn Clock> = Arc::new(SetClock::starting_at(now));
+        let emulator = Emulator::new(Product::SerpWow, "KEY0", Arc::clone(&clock));
+        for n in 0..3 {
+            let long_ago = now - TimeDelta::days(30);
+            let record = Record::new(format!("AA00000{n}"), "tmp", long_ago).ran_at(long_ago);
+            emulator.insert(record);
+        }
+        let running = emulator.start().await.unwrap();
+        let text = format!(
+            "dry_run = false\n[guards]\nmax_delete_percent = \"off\"\n[accounts.main]\nproduct = \
+             \"serpwow\"\nbase_url = \"{}\"\n[state]\nurl = \"sqlite:{}\"\n[delete.tmp]\nname = \
+             \"tmp\"\nolder_than = \"7d\"\n",
+            running.base_url(),
+            folder.path().join("state.db").display(),
+        );
+        let env = Environment::from_iter([("BATCHSWEEP_API_KEY", "KEY0")]);
+        let config = config::load_text("test.toml", &text, &env).unwrap();
+        let stop = CancellationToken::new();
+        let setting = Setting { env: env.clone(), clock, observer, seed: 1, stop };
+        let fleet = Fleet::new(config, setting);
+        let state = fleet.state().await.unwrap();
+        let request = Request { path: None, env, dry_run: DryRun::AsConfigured };
+        let files = Files { request, accounts: Vec::new() };
+        let crew = super::crew::Crew::new(fleet, files, state.clone());
+        Self { emulator, crew, state, folder, _running: running }
+    }
+}
+
 // fault: K6
 #[tokio::test(start_paused = true)]
 async fn a_run_that_panics_is_written_down_as_failed_and_the_next_one_settles_it() {
-    let folder = tempfile::tempdir().unwrap();
-    let clock: Arc<dyn Clock> = Arc::new(SetClock::starting_at(at(START) + TimeDelta::days(360)));
-    let emulator = Emulator::new(Product::SerpWow, "KEY0", Arc::clone(&clock));
-    for n in 0..3 {
-        let long_ago = clock.now() - TimeDelta::days(30);
-        emulator.insert(Record::new(format!("AA00000{n}"), "tmp", long_ago).ran_at(long_ago));
-    }
-    let running = emulator.start().await.unwrap();
-    let text = format!(
-        "dry_run = false\n[guards]\nmax_delete_percent = \"off\"\n[accounts.main]\nproduct = \
-         \"serpwow\"\nbase_url = \"{}\"\n[state]\nurl = \"sqlite:{}\"\n[delete.tmp]\nname = \
-         \"tmp\"\nolder_than = \"7d\"\n",
-        running.base_url(),
-        folder.path().join("state.db").display(),
-    );
-    let env = Environment::from_iter([("BATCHSWEEP_API_KEY", "KEY0")]);
-    let config = config::load_text("test.toml", &text, &env).unwrap();
-    let setting = Setting {
-        env: env.clone(),
-        clock,
-        observer: Arc::new(Tripwire(true.into())),
-        seed: 1,
-        stop: CancellationToken::new(),
-    };
-    let fleet = Fleet::new(config, setting);
-    let state = fleet.state().await.unwrap();
-    let request = Request { path: None, env, dry_run: DryRun::AsConfigured };
-    let crew =
-        super::crew::Crew::new(fleet, Files { request, accounts: Vec::new() }, state.clone());
+    let Ashore { emulator, crew, state, folder: _folder, _running } =
+        Ashore::new(Arc::new(Tripwire(true.into()))).await;
     let main = name("main");
     assert!(matches!(crew.take(&main).await, Taken::Owned { last: None }));
     assert_eq!(crew.run(&main).await, Exit::Internal);
@@ -566,5 +581,22 @@ async fn a_run_that_panics_is_written_down_as_failed_and_the_next_one_settles_it
     assert_eq!(emulator.count(), 0);
     let open = state.open_intents(&main).await.unwrap();
     assert!(open.is_empty(), "{open:?}");
+    crew.leave().await;
+}
+
+// fault: T3
+#[tokio::test(start_paused = true)]
+async fn a_right_that_was_lost_between_two_runs_is_asked_for_anew() {
+    let Ashore { emulator, crew, state: _state, folder, _running } =
+        Ashore::new(Arc::new(Events::default())).await;
+    let main = name("main");
+    assert!(matches!(crew.take(&main).await, Taken::Owned { .. }));
+    let locks = std::fs::read_dir(folder.path()).unwrap().map(|file| file.unwrap().path());
+    let locks: Vec<_> =
+        locks.filter(|path| path.to_string_lossy().ends_with("-lock-main")).collect();
+    assert_eq!(locks.len(), 1, "{locks:?}");
+    std::fs::remove_file(&locks[0]).unwrap();
+    assert_eq!(crew.run(&main).await, Exit::Done);
+    assert_eq!(emulator.count(), 0);
     crew.leave().await;
 }
