@@ -127,6 +127,18 @@ def judge_network(faults, objects):
         faults.unless(sorted(policy["spec"]["policyTypes"]) == ["Egress", "Ingress"], "one direction is open")
 
 
+def judge_names(faults, objects):
+    """What is made here is what the pod uses. Claims and accounts that are there already are not made here."""
+    for _, template in pods(objects):
+        spec = template["spec"]
+        claims = {volume["persistentVolumeClaim"]["claimName"] for volume in spec["volumes"]
+                  if "persistentVolumeClaim" in volume}
+        used = {"PersistentVolumeClaim": claims, "ServiceAccount": {spec["serviceAccountName"]}}
+        for one in objects:
+            faults.unless(one["metadata"]["name"] in used.get(one["kind"], {one["metadata"]["name"]}),
+                          f"{one['kind']} {one['metadata']['name']} is not used")
+
+
 def check_configuration(faults, objects, program):
     """`PROGRAM check` on each configuration, laid out as the pod would see it."""
     maps = {one["metadata"]["name"]: one.get("data", {}) for one in objects if one["kind"] == "ConfigMap"}
@@ -164,6 +176,7 @@ def main(name, file, program):
         else:
             judge_deployment(faults, one)
     judge_network(faults, objects)
+    judge_names(faults, objects)
     check_configuration(faults, objects, program)
     for fault in faults:
         print(f"FAILED  {name}: {fault}")
