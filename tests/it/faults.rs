@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::source::{Source, root, rust_files};
+use crate::source::{Source, root, rust_files, test_scripts};
 
 /// The words of the last column for what exists today.
 const EXISTS: [&str; 4] = ["sweep", "state", "apply", "daemon"];
@@ -11,13 +11,13 @@ const EXISTS: [&str; 4] = ["sweep", "state", "apply", "daemon"];
 const PARTS: [&str; 8] =
     ["sweep", "state", "apply", "daemon", "server", "notify", "archive", "packages"];
 
-/// What marks a test that covers rows.
-const MARK: &str = "// fault:";
+/// What marks a test that covers rows, in Rust and in a script.
+const MARKS: [&str; 2] = ["// fault:", "# fault:"];
 
 #[test]
 fn every_fault_that_exists_today_has_a_test() {
     let table = table();
-    let files = rust_files(&["src", "tests"]);
+    let files = tests();
     let named = named(&files);
     let without = |part: &str| -> Vec<_> {
         let of_part = table.iter().filter(|(_, since)| *since == part);
@@ -32,7 +32,7 @@ fn every_fault_that_exists_today_has_a_test() {
 #[test]
 fn every_fault_that_a_test_names_is_in_the_table() {
     let table = table();
-    for (id, paths) in named(&rust_files(&["src", "tests"])) {
+    for (id, paths) in named(&tests()) {
         assert!(table.contains_key(&id), "{paths:?} name the unknown fault `{id}`");
     }
 }
@@ -48,12 +48,21 @@ fn every_row_says_which_part_it_concerns() {
 
 #[test]
 fn names_are_found_however_they_are_set_apart() {
-    let text =
-        format!("    {MARK} H13, J1 X3\n//! {MARK} no\n{MARK} N2,N3\nlet x = 1; {MARK} N4\n");
+    let [rust, script] = MARKS;
+    let text = format!(
+        "    {rust} H13, J1 X3\n//! {rust} no\n{rust} N2,N3\nlet x = 1; {rust} N4\n{script} Y5\n"
+    );
     let files = [Source { path: "a.rs".into(), text }];
     let found = named(&files);
     let ids: Vec<_> = found.keys().map(String::as_str).collect();
-    assert_eq!(ids, ["H13", "J1", "N2", "N3", "X3"]);
+    assert_eq!(ids, ["H13", "J1", "N2", "N3", "X3", "Y5"]);
+}
+
+/// Where tests are.
+fn tests() -> Vec<Source> {
+    let mut files = rust_files(&["src", "tests"]);
+    files.extend(test_scripts());
+    files
 }
 
 /// The rows: id and part.
@@ -78,7 +87,8 @@ fn named(files: &[Source]) -> BTreeMap<String, BTreeSet<&str>> {
     let mut found: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
     for file in files {
         for line in file.text.lines() {
-            let ids = line.trim_start().strip_prefix(MARK).unwrap_or_default();
+            let line = line.trim_start();
+            let ids = MARKS.iter().find_map(|mark| line.strip_prefix(mark)).unwrap_or_default();
             for id in ids.split([',', ' ']).filter(|id| !id.is_empty()) {
                 found.entry(id.to_owned()).or_default().insert(&file.path);
             }

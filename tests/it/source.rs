@@ -1,4 +1,4 @@
-//! The repository's own Rust files, as text, for the tests that read them.
+//! The repository's own Rust files and test scripts, as text, for the tests that read them.
 
 use std::path::{Path, PathBuf};
 
@@ -30,6 +30,14 @@ pub(crate) fn rust_files(folders: &[&str]) -> Vec<Source> {
     }
     files.sort_by(|a, b| a.path.cmp(&b.path));
     files
+}
+
+/// The scripts `tests/*/run`, which test what needs more than one process of Rust.
+pub(crate) fn test_scripts() -> Vec<Source> {
+    let root = root();
+    let folders = std::fs::read_dir(root.join("tests")).unwrap();
+    let scripts = folders.map(|folder| folder.unwrap().path().join("run"));
+    scripts.filter(|path| path.is_file()).map(|path| read(&root, &path)).collect()
 }
 
 fn read(root: &Path, path: &Path) -> Source {
