@@ -3,17 +3,15 @@
 use crate::cli::Outside;
 use crate::cli::args::{self, Global};
 use crate::cli::failure::Failure;
-use crate::cli::session::{Session, Watch};
+use crate::cli::session;
+use crate::config;
 use crate::daemon::{self, Probe};
 use crate::run::report::Exit;
 
 /// Runs the command.
 pub(super) async fn run(command: &args::Healthcheck, global: &Global, outside: &Outside) -> Exit {
-    let session = match Session::open(global, outside, Watch::Log) {
-        Ok(session) => session,
-        Err(exit) => return exit,
-    };
-    let Some(listen) = session.config.listen else {
+    // Not the whole file: whether it is right is no matter of whether the service lives.
+    let Some(listen) = config::listen(&session::request(global, outside)) else {
         return ill(
             "`[server] listen` is off, so nobody can be asked".to_owned(),
             "give it an address, such as `127.0.0.1:9464`",

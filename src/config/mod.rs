@@ -22,6 +22,7 @@ mod overrides;
 mod check;
 mod settings;
 mod timing;
+mod listen;
 mod memory;
 pub mod secret;
 mod accounts;
@@ -309,6 +310,14 @@ pub fn digest(request: &Request) -> String {
     files::digest(&request.file())
 }
 
+/// Where the service of these files listens, also where they have mistakes; `None` where it does not.
+pub fn listen(request: &Request) -> Option<SocketAddr> {
+    match load(request) {
+        Ok(config) => config.listen,
+        Err(rejected) => listen::of_rejected(&rejected.sources, &request.env),
+    }
+}
+
 /// Reads a text that this program brings itself, as if it were a file without drop-ins.
 ///
 /// # Errors
@@ -396,7 +405,7 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
     let mut check = Check::new(&layered, problems);
     let shared = settings::shared(&mut check);
     timing::shared(&mut check);
-    let listen = timing::listen(&mut check);
+    let listen = listen::read(&mut check);
     let kept = memory::read(&mut check, &request.env);
     let reached = accounts::read_all(&mut check, &request.env, file);
     rules::judge_all(&mut check);

@@ -1,8 +1,6 @@
-//! When runs happen: `[schedule]`, what an account says otherwise, and `[server]`.
+//! When runs happen: `[schedule]`, and what an account says otherwise.
 //!
 //! Not here: the arithmetic (`schedule`), keeping to it (`daemon`).
-
-use std::net::SocketAddr;
 
 use chrono_tz::{TZ_VARIANTS, Tz};
 
@@ -203,23 +201,4 @@ pub(super) fn zone(check: &mut Check<'_, '_>, raw: &RawSchedule, at: &KeyPath) -
         ))
     });
     check.take(&at.then("timezone"), parsed)
-}
-
-/// Where the daemon listens; `None` where it does not.
-pub(super) fn listen(check: &mut Check<'_, '_>) -> Option<SocketAddr> {
-    let layered = check.layered;
-    let text = layered.raw.server.listen.as_deref().unwrap_or(defaults::LISTEN);
-    if text == "off" {
-        return None;
-    }
-    let by_port = || text.strip_prefix(':')?.parse::<u16>().ok();
-    let parsed = text.parse().map_err(|_bad| {
-        let help = match by_port() {
-            Some(port) => format!("for every address of this machine: `0.0.0.0:{port}`"),
-            None => "an address and a port, such as `127.0.0.1:9464` or `[::1]:9464`; or \"off\""
-                .to_owned(),
-        };
-        Complaint::error(format!("`{}` is nowhere to listen", hide::shown(text))).help(help)
-    });
-    check.take(&KeyPath::of(["server", "listen"]), parsed)
 }
