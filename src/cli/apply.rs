@@ -33,7 +33,7 @@ pub(super) async fn run(command: &args::Apply, global: &Global, outside: &Outsid
     }
     let state = match session.state().await {
         Ok(state) => state,
-        Err(error) => return once::no_state(&error, outside),
+        Err(error) => return once::none_begun(&session, &error, global, outside),
     };
     let one = async |account: &Account| apply_one(&session, &state, &sealed, account).await;
     let reports: Vec<_> = session.for_each_account(one).await.into_iter().flatten().collect();

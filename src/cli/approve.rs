@@ -1,4 +1,5 @@
-//! `approve`: lets exactly the deletions of a run that a guard stopped go, once, within a day.
+//! `approve`: lets exactly the deletions of a run that a guard stopped go, once, within a day; or lets
+//! runs go on although the past has vanished.
 
 use chrono::TimeDelta;
 use serde::Serialize;
@@ -23,8 +24,17 @@ pub(super) async fn run(command: &args::Approve, global: &Global, outside: &Outs
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let Ok(run_id) = RunId::parse(&command.run_id) else {
-        let what = format!("`{}` is not a run's id", cut(&escaped(&command.run_id), 64));
+    match &command.run_id {
+        Some(run_id) => run_of(run_id, &session, global, outside).await,
+        // One of the two is given: the command line sees to it.
+        None => vanished_state(&session, global, outside),
+    }
+}
+
+/// Approves the deletions of a run.
+async fn run_of(text: &str, session: &Session, global: &Global, outside: &Outside) -> Exit {
+    let Ok(run_id) = RunId::parse(text) else {
+        let what = format!("`{}` is not a run's id", cut(&escaped(text), 64));
         let help = "`batchsweep status` names the runs that guards stopped".to_owned();
         return failure::of_usage(what, help).end(outside);
     };
@@ -62,15 +72,61 @@ pub(super) async fn run(command: &args::Approve, global: &Global, outside: &Outs
     }
 }
 
+/// Takes it that the past is gone for good.
+fn vanished_state(session: &Session, global: &Global, outside: &Outside) -> Exit {
+    let kept = match session.acknowledge_vanished() {
+        Ok(Some(kept)) => kept,
+        Ok(None) => return nothing_vanished(outside),
+        Err(error) => return once::no_state(&error, outside),
+    };
+    let kept: Vec<_> = kept.iter().map(|path| path.display().to_string()).collect();
+    match global.output {
+        Shape::Json => {
+            let approved = VanishedDocument { vanished_state: true, kept };
+            outside.terminal.json(&Document { version: 1, approved });
+        }
+        Shape::Text => {
+            let kept: String = kept.iter().map(|path| format!("Kept: {path}\n")).collect();
+            outside.terminal.data(&format!("{ANEW}{kept}"));
+        }
+    }
+    Exit::Done
+}
+
+/// What follows when the past is gone for good.
+const ANEW: &str = "\
+The past is given up; the next run begins as on the first day.
+What was held by `batchsweep hold` is not protected any more: hold it again before that.
+`grace` and `probation` begin anew; shrinkage is measured from the next listing on.
+";
+
+fn nothing_vanished(outside: &Outside) -> Exit {
+    Failure {
+        what: "the state has not vanished".to_owned(),
+        consequence: "nothing was changed",
+        causes: Vec::new(),
+        help: "`batchsweep status` shows what it holds; `[state] url` says where it is".to_owned(),
+        exit: Exit::SomeFailed,
+    }
+    .end(outside)
+}
+
 /// `approve --output json`.
 #[derive(Debug, Serialize)]
-struct Document {
+struct Document<T> {
     version: u8,
-    approved: ApprovedDocument,
+    approved: T,
 }
 
 #[derive(Debug, Serialize)]
 struct ApprovedDocument {
     run_id: String,
     until: Timestamp,
+}
+
+#[derive(Debug, Serialize)]
+struct VanishedDocument {
+    vanished_state: bool,
+    /// Where what was left of the files is now.
+    kept: Vec<String>,
 }

@@ -27,7 +27,8 @@ Exit codes:
   1    some deletions failed, or what was asked for is not there;
        a test case failed
   2    wrong usage
-  3    a guard stopped it, nothing was deleted
+  3    a guard stopped it, or the state has vanished; nothing was
+       deleted
   4    the listing could not be proven complete, nothing was deleted
   5    another process is at work on the account, nothing was deleted
   70   internal error: a bug; nothing more is deleted
@@ -112,7 +113,7 @@ pub enum Command {
     Release(Release),
     /// List the batches that are protected by hand
     Holds,
-    /// Let the deletions of a run that a guard stopped go, once
+    /// Let the deletions of a stopped run go, once; or go on without a vanished state
     Approve(Approve),
     /// Show each account's last run and open guards
     Status,
@@ -179,9 +180,16 @@ pub struct Release {
 
 /// `approve`.
 #[derive(Debug, Args)]
+#[command(override_usage = "batchsweep approve [OPTIONS] <RUN_ID>\n       \
+    batchsweep approve [OPTIONS] --vanished-state")]
 pub struct Approve {
     /// The run that a guard stopped
-    pub run_id: String,
+    #[arg(required_unless_present = "vanished_state")]
+    pub run_id: Option<String>,
+    /// Say that the past is gone for good, where the state has vanished: history, holds, grace and
+    /// open guards begin anew; what is left of the old files is kept beside
+    #[arg(long, conflicts_with = "run_id")]
+    pub vanished_state: bool,
 }
 
 /// `history`.

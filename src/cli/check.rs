@@ -31,8 +31,8 @@ pub(super) async fn run(command: &args::Check, global: &Global, outside: &Outsid
             return Exit::Configuration;
         }
     };
-    let warnings: Vec<_> =
-        config.warnings.iter().cloned().chain(config.key_warnings(&outside.env)).collect();
+    let machine = config.key_warnings(&outside.env).into_iter().chain(config.memory_warnings());
+    let warnings: Vec<_> = config.warnings.iter().cloned().chain(machine).collect();
     let strict_failure = command.strict && !warnings.is_empty();
     match global.output {
         Shape::Json => {

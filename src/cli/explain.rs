@@ -14,6 +14,7 @@ use crate::cli::once;
 use crate::cli::output::{Paint, ago, cut, table, verdict_in_words};
 use crate::cli::plan::NoPlan;
 use crate::cli::session::{Session, Watch};
+use crate::cli::vanished::{self, VanishedDocument};
 use crate::clock::{self, Timestamp};
 use crate::config::Account;
 use crate::inventory;
@@ -68,11 +69,11 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
         Ok(id) => id,
         Err(problem) => return bad_id(&command.id, &problem.to_string(), outside),
     };
-    let state = match session.state_to_read().await {
-        Ok(state) => state,
+    let past = match session.past().await {
+        Ok(past) => past,
         Err(error) => return once::no_state(&error, outside),
     };
-    let look = async |account: &Account| look(&session, state.as_ref(), account, &id).await;
+    let look = async |account: &Account| look(&session, past.state.as_ref(), account, &id).await;
     let found = session.for_each_account(look).await;
     let mut exit = Exit::Done;
     let mut documents = Vec::new();
@@ -83,14 +84,14 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
                 if global.output == Shape::Text {
                     outside.terminal.data(&text(account, explained, outside));
                 }
-                documents.push(Document::of(account, explained));
+                documents.push(FoundDocument::of(account, explained));
             }
             Ok(Found::NotHere(past)) if past.deletions.is_empty() => {}
             Ok(Found::NotHere(past)) => {
                 if global.output == Shape::Text {
                     outside.terminal.data(&gone_text(account, &id, past, outside));
                 }
-                gone.push(Document::of_gone(account, &id, past));
+                gone.push(FoundDocument::of_gone(account, &id, past));
             }
             Err(cause) => {
                 let failure = Failure { consequence: "", ..cause.failure(account) };
@@ -98,10 +99,15 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
             }
         }
     }
-    match documents.first().or_else(|| gone.first()) {
-        Some(document) if global.output == Shape::Json => outside.terminal.json(document),
-        None if exit == Exit::Done => exit = not_found(&id, &session, outside),
-        Some(_) | None => {}
+    let (vanished, found) = (past.vanished.as_ref(), documents.first().or_else(|| gone.first()));
+    match (global.output, found) {
+        (Shape::Json, Some(found)) => {
+            let vanished_state = vanished.map(VanishedDocument::of);
+            outside.terminal.json(&Document { version: 1, found, vanished_state });
+        }
+        (Shape::Text, Some(_)) => vanished::show(vanished, outside),
+        (_, None) if exit == Exit::Done => exit = not_found(&id, &session, outside),
+        (_, None) => {}
     }
     exit
 }
@@ -249,6 +255,14 @@ fn rows_of(rule: &RuleTrace) -> Vec<Vec<String>> {
 #[derive(Debug, Serialize)]
 struct Document<'a> {
     version: u8,
+    #[serde(flatten)]
+    found: &'a FoundDocument<'a>,
+    vanished_state: Option<VanishedDocument>,
+}
+
+/// What one account says of the batch.
+#[derive(Debug, Serialize)]
+struct FoundDocument<'a> {
     account: &'a str,
     batch: BatchDocument<'a>,
     verdict: Option<&'static str>,
@@ -286,11 +300,10 @@ struct MatcherDocument<'a> {
     field: Option<&'static str>,
 }
 
-impl<'a> Document<'a> {
+impl<'a> FoundDocument<'a> {
     fn of(account: &'a Account, explained: &'a Explained) -> Self {
         let Explained { batch, explanation, past } = explained;
         Self {
-            version: 1,
             account: account.name.as_str(),
             batch: BatchDocument {
                 id: batch.id.as_str(),
@@ -312,7 +325,6 @@ impl<'a> Document<'a> {
     fn of_gone(account: &'a Account, id: &'a BatchId, past: &'a Past) -> Self {
         let name = past.deletions.last().map(|deletion| deletion.entry.name.as_str());
         Self {
-            version: 1,
             account: account.name.as_str(),
             batch: BatchDocument {
                 id: id.as_str(),

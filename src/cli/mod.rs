@@ -22,6 +22,7 @@ pub mod output;
 mod plan;
 mod session;
 mod test;
+mod vanished;
 
 use std::ffi::OsString;
 use std::sync::Arc;

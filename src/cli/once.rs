@@ -33,7 +33,7 @@ pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
     };
     let state = match session.state().await {
         Ok(state) => state,
-        Err(error) => return no_state(&error, outside),
+        Err(error) => return none_begun(&session, &error, global, outside),
     };
     let reports = sweep_all(&session, &state).await;
     session.clear_progress();
@@ -48,6 +48,25 @@ pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
         }
     }
     worst(&reports)
+}
+
+/// Runs that cannot begin, since there is no state to rely on.
+pub(super) fn none_begun(
+    session: &Session,
+    error: &StateError,
+    global: &Global,
+    outside: &Outside,
+) -> Exit {
+    if global.output == Shape::Json {
+        let accounts = session.config.accounts.iter();
+        let reports = accounts.map(|account| {
+            let scope = session.surroundings(account).scope;
+            RunReport::not_begun(scope, Ending::NoState(error.clone()))
+        });
+        let reports: Vec<_> = reports.collect();
+        outside.terminal.json(&Document::of(&reports, outside.stop.signal()));
+    }
+    no_state(error, outside)
 }
 
 /// Without a state no account has a run.

@@ -13,6 +13,7 @@ use crate::cli::failure::{self, Failure};
 use crate::cli::once;
 use crate::cli::output::{Paint, Terminal, ago, cut, table, verdict_in_words};
 use crate::cli::session::{Session, Watch};
+use crate::cli::vanished::{self, VanishedDocument};
 use crate::clock::{self, Timestamp};
 use crate::config::{Account, Config};
 use crate::guards::Reading;
@@ -76,11 +77,11 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
         Ok(session) => session,
         Err(exit) => return exit,
     };
-    let state = match session.state_to_read().await {
-        Ok(state) => state,
+    let past = match session.past().await {
+        Ok(past) => past,
         Err(error) => return once::no_state(&error, outside),
     };
-    let one = async |account: &Account| one(&session, state.as_ref(), account).await;
+    let one = async |account: &Account| one(&session, past.state.as_ref(), account).await;
     let made = session.for_each_account(one).await;
     session.clear_progress();
     let rows = if command.all { Rows::All } else { Rows::Deletions(ROWS) };
@@ -106,8 +107,13 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
             }
         }
     }
-    if global.output == Shape::Json {
-        outside.terminal.json(&Document { version: 1, plans: documents });
+    let vanished = past.vanished.as_ref();
+    match global.output {
+        Shape::Json => {
+            let vanished_state = vanished.map(VanishedDocument::of);
+            outside.terminal.json(&Document { version: 1, plans: documents, vanished_state });
+        }
+        Shape::Text => vanished::show(vanished, outside),
     }
     match &command.out {
         Some(out) if exit == Exit::Done => write_sealed(out, sealed, global, outside),
@@ -347,6 +353,7 @@ fn about(seconds: usize) -> String {
 struct Document<'a> {
     version: u8,
     plans: Vec<PlanDocument<'a>>,
+    vanished_state: Option<VanishedDocument>,
 }
 
 #[derive(Debug, Serialize)]

@@ -251,6 +251,17 @@ impl Config {
         }
         problems.into_sorted()
     }
+
+    /// A state that vanished, as a warning at the place that says where it is: until somebody
+    /// acknowledges it, no run deletes anything.
+    pub fn memory_warnings(&self) -> Vec<Diagnostic> {
+        let vanished = self.state.as_ref().ok().and_then(state::State::vanished);
+        let Some(vanished) = vanished else { return Vec::new() };
+        let mut problems = Problems::new(&self.sources);
+        let complaint = Complaint::warning(vanished.sentence()).help(vanished.help());
+        problems.at(&self.places, &KeyPath::of(["state", "url"]), Half::Value, complaint);
+        problems.into_sorted()
+    }
 }
 
 /// An account that the command line names and the file does not have.

@@ -4,6 +4,7 @@
 //! time there, and share the window of list calls. Not here: one run (`run`), when there is one (`daemon`,
 //! `cli`).
 
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::{StreamExt, stream};
@@ -17,7 +18,7 @@ use crate::config::{Account, Config, Environment};
 use crate::observe::event::{Observer, Scope};
 use crate::run::report::NotBegun;
 use crate::run::{Memorable, Recalled, Runner, Sight, recall};
-use crate::state::{BadLocation, Location, State, StateError};
+use crate::state::{BadLocation, Class, Location, State, StateError};
 
 /// Accounts that are swept at the same time. They share nothing but this machine.
 const ACCOUNTS_AT_ONCE: usize = 4;
@@ -60,6 +61,15 @@ struct Group {
     lists: ListWindow,
     /// Whose turn it is.
     turn: tokio::sync::Mutex<()>,
+}
+
+/// The past, for somebody who asks what a run would do.
+#[derive(Debug)]
+pub struct Past {
+    /// `None` where there is none (yet).
+    pub state: Option<State>,
+    /// Why there is none although there were runs.
+    pub vanished: Option<StateError>,
 }
 
 /// The right to run now, until it is dropped.
@@ -120,6 +130,30 @@ impl Fleet {
             Err(StateError::None { .. }) => Ok(None),
             Err(problem) => Err(problem),
         }
+    }
+
+    /// The past for somebody who asks what a run would do: where it vanished, they go on without it.
+    ///
+    /// # Errors
+    /// When there is one that cannot be read.
+    pub async fn past(&self) -> Result<Past, StateError> {
+        match self.state_to_read().await {
+            Ok(state) => Ok(Past { state, vanished: None }),
+            Err(error) if error.class() == Class::Vanished => {
+                Ok(Past { state: None, vanished: Some(error) })
+            }
+            Err(problem) => Err(problem),
+        }
+    }
+
+    /// Takes it that the past is gone for good. Where the rest of it was moved; `None` where it is not
+    /// gone.
+    ///
+    /// # Errors
+    /// When the files cannot be moved.
+    pub fn acknowledge_vanished(&self) -> Result<Option<Vec<PathBuf>>, StateError> {
+        let location = self.location().map_err(StateError::NoPlace)?;
+        State::acknowledge_vanished(&location, self.setting.clock.now())
     }
 
     fn location(&self) -> Result<Location, BadLocation> {

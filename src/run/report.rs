@@ -39,11 +39,11 @@ pub struct RunReport {
 
 impl RunReport {
     /// A run that could not begin.
-    pub fn not_begun(scope: Scope, cause: NotBegun) -> Self {
+    pub fn not_begun(scope: Scope, cause: impl Into<Ending>) -> Self {
         Self {
             account: scope.account,
             run_id: scope.run_id,
-            ending: Ending::NotBegun(cause),
+            ending: cause.into(),
             requests: 0,
             duration: Duration::ZERO,
             is_kept: false,
@@ -188,6 +188,12 @@ pub const fn exit_of_state(error: &StateError) -> Exit {
         Class::Configuration => Exit::Configuration,
         Class::Unusable => Exit::State,
         Class::Vanished => Exit::Guarded,
+    }
+}
+
+impl From<NotBegun> for Ending {
+    fn from(cause: NotBegun) -> Self {
+        Self::NotBegun(cause)
     }
 }
 

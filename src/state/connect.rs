@@ -2,7 +2,7 @@
 //!
 //! Not here: the checks of the file (`files`) and the tables (`schema`).
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::State;
-use super::error::{Said, StateError};
+use super::error::{Class, Said, StateError};
 use super::files::{APPLICATION_ID, Files, Found};
 use super::link::{Access, Inner};
 use super::location::{Kind, Location};
@@ -105,26 +105,33 @@ impl State {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// The error of a state that vanished, though there were runs. Looks at the files, opens nothing.
+    pub fn vanished(location: &Location) -> Option<StateError> {
+        let Kind::Sqlite { path, .. } = &location.kind else { return None };
+        Files::at(path).look().err().filter(|error| error.class() == Class::Vanished)
+    }
+
     /// Says that the memory is known to be lost, so that the next [`State::open`] begins anew. What is
-    /// left of the files is moved aside (`….lost-` and the time), not removed.
+    /// left of the files is moved aside (`….lost-` and the time), not removed: where to. `None` where
+    /// nothing is lost.
     ///
     /// # Errors
-    /// When there is nothing lost, or the files cannot be moved.
-    pub fn acknowledge_vanished(location: &Location, now: Timestamp) -> Result<(), StateError> {
-        let at = location.to_string();
-        let Kind::Sqlite { path, .. } = &location.kind else {
-            return Err(StateError::None { at });
-        };
+    /// When the files cannot be moved.
+    pub fn acknowledge_vanished(
+        location: &Location,
+        now: Timestamp,
+    ) -> Result<Option<Vec<PathBuf>>, StateError> {
+        let Kind::Sqlite { path, .. } = &location.kind else { return Ok(None) };
         let files = Files::at(path);
         match files.look() {
             Err(StateError::Vanished { .. }) => {}
-            Ok(_) => return Err(StateError::None { at }),
+            Ok(_) => return Ok(None),
             Err(other) => return Err(other),
         }
         let suffix = format!(".lost-{}", now.format("%Y%m%dT%H%M%SZ"));
-        files.acknowledge(&suffix).map_err(|error| {
+        files.acknowledge(&suffix).map(Some).map_err(|error| {
             let source = Said(error.to_string());
-            StateError::Write { at, source }
+            StateError::Write { at: location.to_string(), source }
         })
     }
 

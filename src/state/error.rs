@@ -111,7 +111,7 @@ pub enum StateError {
         known: i64,
     },
     /// There were runs, and what was remembered of them is gone.
-    #[error("the state {} is {}, although there were runs: its memory is lost", .path.display(), .gone.as_str())]
+    #[error("history vanished: the state {} is {}, although there were runs", .path.display(), .gone.as_str())]
     Vanished {
         /// The file.
         path: PathBuf,
@@ -259,7 +259,7 @@ impl StateError {
     /// What to do about it: lower case, no full stop.
     pub fn help(&self) -> String {
         let advice = self.advice();
-        if let Self::Vanished { path, .. } | Self::NoFolder(path) = self {
+        if let Self::NoFolder(path) = self {
             return advice.replace("PATH", &path.display().to_string());
         }
         advice.to_owned()
@@ -269,7 +269,7 @@ impl StateError {
         match self {
             Self::NoPlace(bad) => bad.help(),
             Self::Vanished { .. } => {
-                "if a disk is not mounted, mount it; if you have a copy, put it back. If the memory (history, holds, grace, open guards) is gone for good, say so by removing PATH-marker and PATH-wal"
+                "if a disk is not mounted, mount it; if you have a copy, put it back. If the past (history, holds, grace, open guards) is gone for good, say so: `batchsweep approve --vanished-state`; then runs go on as on the first day"
             }
             Self::NoFolder(_) => {
                 "is a disk not mounted? If not, make the folder: install -d -m 0700 PATH"

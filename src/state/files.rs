@@ -204,17 +204,21 @@ impl Files {
     }
 
     /// Takes away what tells of a lost database. Nothing that holds data is removed: the log is moved.
-    pub(super) fn acknowledge(&self, suffix: &str) -> std::io::Result<()> {
+    /// Where to.
+    pub(super) fn acknowledge(&self, suffix: &str) -> std::io::Result<Vec<PathBuf>> {
+        let mut kept = Vec::new();
         for path in [self.database.clone(), self.log(), self.beside("-shm")] {
             if path.exists() {
                 let mut moved = OsString::from(path.as_os_str());
                 moved.push(suffix);
-                fs::rename(&path, moved)?;
+                fs::rename(&path, &moved)?;
+                kept.push(moved.into());
             }
         }
+        // The last, so that one who is stopped half-way is asked again.
         match fs::remove_file(self.marker()) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
-            Ok(()) | Err(_) => Ok(()),
+            Ok(()) | Err(_) => Ok(kept),
         }
     }
 
@@ -230,7 +234,8 @@ impl Files {
 }
 
 const MARKER: &str = "The state beside this file is in use. While this file is here, batchsweep takes a missing or \
-empty state for a lost one and deletes nothing. Remove it only if the memory is to begin anew.\n";
+empty state for a lost one and deletes nothing. If the past is gone for good, say so:\n\
+batchsweep approve --vanished-state\n";
 
 fn has_content(path: &Path) -> bool {
     fs::metadata(path).is_ok_and(|metadata| metadata.len() > 0)

@@ -35,6 +35,7 @@ mod sealed;
 mod service;
 mod sweeping;
 mod told;
+mod vanished;
 mod victim;
 mod webhooks;
 mod world;

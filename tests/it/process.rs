@@ -123,6 +123,7 @@ fn each_command_says_its_use() {
         "plan",
         "once",
         "explain",
+        "approve",
         "check",
         "test",
         "schedule",

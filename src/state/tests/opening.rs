@@ -138,17 +138,21 @@ async fn an_empty_database_beside_a_log_is_a_lost_one() {
 #[tokio::test]
 async fn a_lost_memory_begins_anew_when_somebody_says_so() {
     let place = in_file();
-    let nothing = State::acknowledge_vanished(&place.location, now()).unwrap_err();
-    assert!(matches!(nothing, StateError::None { .. }), "{nothing:?}");
+    assert_eq!(State::acknowledge_vanished(&place.location, now()), Ok(None), "never was one");
     let state = place.open().await;
     state.hold(&hold("A1", now())).await.unwrap();
     state.close().await.unwrap();
-    assert!(State::acknowledge_vanished(&place.location, now()).is_err(), "nothing is lost");
+    assert_eq!(State::acknowledge_vanished(&place.location, now()), Ok(None), "nothing is lost");
+    assert_eq!(State::vanished(&place.location), None);
     fs::write(place.file(), "").unwrap();
     fs::write(place.file().with_file_name("state.db-wal"), "log").unwrap();
-    State::acknowledge_vanished(&place.location, now()).unwrap();
-    let kept = place.file().with_file_name("state.db-wal.lost-20261125T120000Z");
-    assert_eq!(fs::read_to_string(kept).unwrap(), "log", "moved, not removed");
+    let vanished = StateError::Vanished { path: place.file(), gone: Gone::Empty };
+    assert_eq!(State::vanished(&place.location), Some(vanished));
+    let kept = State::acknowledge_vanished(&place.location, now()).unwrap().unwrap();
+    let beside = |name| place.file().with_file_name(name);
+    let moved = ["state.db.lost-20261125T120000Z", "state.db-wal.lost-20261125T120000Z"];
+    assert_eq!(kept, moved.map(beside));
+    assert_eq!(fs::read_to_string(&kept[1]).unwrap(), "log", "moved, not removed");
     assert_eq!(place.open().await.holds(None).await.unwrap(), []);
 }
 
