@@ -86,8 +86,8 @@ fn vanished_state(session: &Session, global: &Global, outside: &Outside) -> Exit
             outside.terminal.json(&Document { version: 1, approved });
         }
         Shape::Text => {
-            let kept: String = kept.iter().map(|path| format!("Kept: {path}\n")).collect();
-            outside.terminal.data(&format!("{ANEW}{kept}"));
+            let kept: Vec<_> = kept.iter().map(|path| format!("Kept: {path}\n")).collect();
+            outside.terminal.data(&format!("{ANEW}{}", kept.concat()));
         }
     }
     Exit::Done

@@ -3,6 +3,8 @@
 //! Not here: whether a sealed plan still fits (`run::apply`), reading and writing files (`cli`).
 //! Invariant: a seal is over every byte that means something; one that is broken opens nothing.
 
+use std::fmt;
+
 use chrono::TimeDelta;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -57,8 +59,15 @@ pub struct Origin {
     pub product: String,
     /// Where its API is.
     pub base_url: String,
-    /// The key's fingerprint; not the key.
+    /// The product and the key's fingerprint; not the key.
     pub key: String,
+}
+
+/// The address, the product and the key's fingerprint, as one text.
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.base_url, self.key)
+    }
 }
 
 /// One batch that a sealed plan deletes.

@@ -27,8 +27,9 @@ use crate::plan::Plan;
 use crate::plan::seal::Origin;
 use crate::run::apply::{Refusal, Sealed};
 use crate::run::report::{Ending, RunReport};
-use crate::state::{Ownership, RunBegin, State, StateError};
+use crate::state::{Entry, Ownership, RunBegin, State, StateError};
 use crate::sweep::journal::Journal;
+use crate::sweep::settle::{self, Shown};
 use crate::sweep::{self, Ended};
 use crate::warrant::Armed;
 
@@ -192,7 +193,7 @@ impl<'a> Runner<'a> {
         report
     }
 
-    /// Settles what is open, recalls, plans, remembers, acts.
+    /// Recalls, lists, settles what is open, plans, remembers, acts.
     async fn run(
         &self,
         armed: Option<Armed>,
@@ -208,7 +209,6 @@ impl<'a> Runner<'a> {
             apply::check(sealed.plan, account, &self.origin(), began)?;
         }
         self.restore_window(state).await?;
-        sweep::settle::settle(journal, &self.reader, &self.around).await?;
         let rules = &self.account.rule_hashes;
         let mut recalled = recall(state, account, rules, began, Sight::Counts).await?;
         for rule in &recalled.exposed_by {
@@ -218,6 +218,7 @@ impl<'a> Runner<'a> {
         let listed = inventory::list(&self.reader, &self.around).await;
         self.save_window(state).await?;
         let inventory = listed.map_err(Ending::Incomplete)?;
+        let in_doubt = self.settle(journal, &inventory, &mut recalled).await?;
         // Not before there is a plan that it could let pass.
         if armed.is_some() {
             recalled.approved = self.approved(state).await?;
@@ -233,8 +234,26 @@ impl<'a> Runner<'a> {
                 return Err(Refusal::Replayed.into());
             }
         }
+        if past::is_believed(&decided.admission) {
+            settle::give_up(journal, &self.around, &in_doubt).await?;
+        }
         past::remember(state, &decided.admission, &decided.selected).await?;
         self.act(decided.admission, armed, journal).await
+    }
+
+    /// Settles what a killed run left open; the intents that stay open, since this may be another
+    /// account. What turns out to be deleted is no shrinkage.
+    async fn settle(
+        &self,
+        journal: Journal<'_>,
+        inventory: &Inventory,
+        recalled: &mut Recalled,
+    ) -> Result<Vec<Entry>, Ending> {
+        let (origin, last) = (self.origin().to_string(), recalled.last.as_ref());
+        let shown = Shown { origin: &origin, listed: inventory, last };
+        let settling = settle::settle(journal, &self.reader, &self.around, shown).await?;
+        recalled.forget(&settling.deleted);
+        Ok(settling.in_doubt)
     }
 
     /// Which account of the vendor this is, as sealed plans say it.
@@ -253,6 +272,7 @@ impl<'a> Runner<'a> {
             began: self.around.clock.now(),
             dry_run: armed.is_none(),
             config_hash: config_hash.to_owned(),
+            origin: self.origin().to_string(),
         }
     }
 

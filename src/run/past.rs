@@ -46,6 +46,13 @@ impl Recalled {
         }
     }
 
+    /// Batches that a killed run deleted, as it turned out.
+    pub(super) fn forget(&mut self, deleted: &BTreeSet<BatchId>) {
+        if let Some(last) = &mut self.last {
+            last.retain(|id| !deleted.contains(id));
+        }
+    }
+
     /// What of the last listing is left in this one.
     pub(super) fn since_last(&self, inventory: &Inventory) -> Option<SinceLast> {
         let last = self.last.as_ref()?;
@@ -156,6 +163,11 @@ pub(super) async fn approved(
     Ok(Some((stamps, approval.run_id, approval.by)))
 }
 
+/// Whether the listing is taken as the account's, so that the next one is measured by it.
+pub(super) fn is_believed(admission: &Admission) -> bool {
+    !admission.as_ref().is_err_and(|tripped| tripped.doubts_the_listing())
+}
+
 /// Remembers a complete listing and what the rules with a grace selected of it. One that is doubted,
 /// since so much of the last one is gone, does not take its place: else it would be the measure of the
 /// next run, and the guard would open by itself.
@@ -173,7 +185,7 @@ pub(super) async fn remember(
         return Ok(());
     }
     state.update_marks(plan.account(), plan.made_at(), selected).await?;
-    if admission.as_ref().is_err_and(|tripped| tripped.doubts_the_listing()) {
+    if !is_believed(admission) {
         return Ok(());
     }
     let inventory = plan.inventory();

@@ -22,6 +22,8 @@ pub struct RunBegin {
     pub dry_run: bool,
     /// The hash of the configuration that it obeys.
     pub config_hash: String,
+    /// Which account of the vendor it works on, without a secret.
+    pub origin: String,
 }
 
 /// How a run ended.
@@ -71,8 +73,8 @@ pub struct RunFilter {
 macro_rules! select_runs {
     ($rest:literal) => {
         concat!(
-            "SELECT run_id, account, began, dry_run, config_hash, ended, outcome, exit_code, counts, \
-             verified, requests, duration_ms, error FROM batchsweep_runs ",
+            "SELECT run_id, account, began, dry_run, config_hash, origin, ended, outcome, exit_code, \
+             counts, verified, requests, duration_ms, error FROM batchsweep_runs ",
             $rest
         )
     };
@@ -86,14 +88,15 @@ impl State {
     pub async fn begin_run(&self, run: &RunBegin) -> Result<(), StateError> {
         let mut work = self.write().await?;
         work.run(
-            "INSERT INTO batchsweep_runs (run_id, account, began, dry_run, config_hash)
-             VALUES ($1, $2, $3, $4, $5)",
+            "INSERT INTO batchsweep_runs (run_id, account, began, dry_run, config_hash, origin)
+             VALUES ($1, $2, $3, $4, $5, $6)",
             &[
                 Value::Text(&run.run_id.to_string()),
                 Value::Text(run.account.as_str()),
                 run.began.into(),
                 Value::Int(i64::from(run.dry_run)),
                 Value::Text(&run.config_hash),
+                Value::Text(&run.origin),
             ],
         )
         .await?;
@@ -130,6 +133,17 @@ impl State {
             return Err(StateError::NotUnderWay(run.run_id));
         }
         work.commit().await
+    }
+
+    /// Which account of the vendor a run worked on; `None` where the run is forgotten.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn origin_of(&self, run_id: RunId) -> Result<Option<String>, StateError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT origin FROM batchsweep_runs WHERE run_id = $1";
+        let row = work.row(sql, &[Value::Text(&run_id.to_string())]).await?;
+        row.map(|row| row.text(0)).transpose()
     }
 
     /// The newest run of each account.
@@ -179,18 +193,19 @@ fn run(row: &Row<'_>) -> Result<Run, StateError> {
         began: row.time(2)?,
         dry_run: row.int(3)? != 0,
         config_hash: row.text(4)?,
+        origin: row.text(5)?,
     };
-    let end = match row.maybe_time(5)? {
+    let end = match row.maybe_time(6)? {
         Some(ended) => Some(RunEnd {
             run_id: begin.run_id,
             ended,
-            outcome: row.text(6)?,
-            exit_code: row.count(7)?,
-            counts: row.json(8)?,
-            verified: row.maybe_int(9)?.map(|verified| verified != 0),
-            requests: row.count(10)?,
-            duration: Duration::from_millis(row.count(11)?),
-            error: row.maybe_text(12)?,
+            outcome: row.text(7)?,
+            exit_code: row.count(8)?,
+            counts: row.json(9)?,
+            verified: row.maybe_int(10)?.map(|verified| verified != 0),
+            requests: row.count(11)?,
+            duration: Duration::from_millis(row.count(12)?),
+            error: row.maybe_text(13)?,
         }),
         None => None,
     };

@@ -33,6 +33,7 @@ mod products;
 mod samples;
 mod sealed;
 mod service;
+mod settling;
 mod sweeping;
 mod told;
 mod vanished;

@@ -25,7 +25,7 @@ const SERVER: &str = "BATCHSWEEP_TEST_POSTGRES";
 
 /// Does this with so many old batches and a state in a file; and again with one on a server, if there is
 /// one.
-async fn on_each_state(batches: usize, test: impl AsyncFn(&mut World)) {
+pub(crate) async fn on_each_state(batches: usize, test: impl AsyncFn(&mut World)) {
     let mut world = World::with_tmp(batches).await;
     world.remember();
     test(&mut world).await;
@@ -72,7 +72,7 @@ async fn called(world: &World, operation: Operation, calls: usize) {
 }
 
 /// Runs `once`, which must end with this code.
-async fn once(world: &World, code: u8) -> Ran {
+pub(crate) async fn once(world: &World, code: u8) -> Ran {
     let ran = world.once().await;
     assert_eq!(ran.code, code, "{ran:?}");
     ran
@@ -110,7 +110,7 @@ async fn open_guards(world: &World) -> Vec<String> {
 }
 
 /// Every deletion that is remembered, newest first: batch and outcome.
-async fn history(world: &World, args: &[&str]) -> Vec<(String, String)> {
+pub(crate) async fn history(world: &World, args: &[&str]) -> Vec<(String, String)> {
     let history = json(world, &[&["history"], args].concat()).await;
     let text = |value: &Value| value.as_str().unwrap().to_owned();
     let all = history["deletions"].as_array().unwrap().clone();
@@ -340,7 +340,7 @@ async fn what_this_program_deleted_is_no_shrinkage() {
 }
 
 /// Runs `once` and drops it, as a kill does, when so many calls of a kind have arrived.
-async fn killed_at(world: &World, operation: Operation, calls: usize) {
+pub(crate) async fn killed_at(world: &World, operation: Operation, calls: usize) {
     tokio::select! {
         biased;
         () = called(world, operation, calls) => {}

@@ -12,6 +12,8 @@ CREATE TABLE batchsweep_runs (
     began BIGINT NOT NULL,
     dry_run BIGINT NOT NULL,
     config_hash TEXT NOT NULL,
+    -- Which account of the vendor it worked on: product, address and a fingerprint of the key.
+    origin TEXT NOT NULL,
     ended BIGINT,
     outcome TEXT,
     exit_code BIGINT,

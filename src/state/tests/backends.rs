@@ -185,6 +185,7 @@ pub(super) fn begin(began: Timestamp) -> RunBegin {
         began,
         dry_run: false,
         config_hash: "c0ffee".into(),
+        origin: "serpwow https://api.serpwow.com/live 0badcafe".into(),
     }
 }
 

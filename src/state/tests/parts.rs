@@ -49,6 +49,9 @@ async fn a_run_is_remembered_with_its_end_and_without_one() {
         assert_eq!(begins, [begin(second), other.clone(), begin(first)], "{}", place.name);
         assert_eq!(runs[0].end, None);
         assert_eq!(runs[2].end, Some(end(first)));
+        let origin = state.origin_of(run_at(first)).await.unwrap();
+        assert_eq!(origin, Some(begin(first).origin));
+        assert_eq!(state.origin_of(run_at(first - hours(1))).await.unwrap(), None);
 
         let last = state.last_runs().await.unwrap();
         let ids: Vec<_> = last.values().map(|run| run.begin.run_id).collect();
