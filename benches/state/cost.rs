@@ -53,6 +53,7 @@ async fn measure(url: &str) {
         owned.check().await.unwrap();
     }
     told("100 checks of the lock", began);
+    list_calls(&state).await;
     journal(&state, &account).await;
     inventory(&state, &account).await;
     marks(&state, &account).await;
@@ -103,6 +104,17 @@ async fn journal(state: &State, account: &AccountName) {
         times[times.len() * 99 / 100],
         times.iter().sum::<Duration>()
     );
+}
+
+/// As a run of a full account notes its calls: each when it has left, and then those of others.
+async fn list_calls(state: &State) {
+    let began = Instant::now();
+    for call in 0..10 {
+        let at = now() + chrono::TimeDelta::seconds(call);
+        state.add_list_calls("serpwow 0badcafe", &[at], now()).await.unwrap();
+        state.list_calls("serpwow 0badcafe", now()).await.unwrap();
+    }
+    told("10 list calls, noted one by one", began);
 }
 
 /// A record as long as the API's, with what does not repeat where it does not there.

@@ -11,11 +11,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use chrono::{SubsecRound, TimeDelta};
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 
 /// List calls in a window. The API allows 60 a minute; the rest is for a person at the dashboard.
 const LISTS: usize = 54;
@@ -47,39 +48,60 @@ const STEP: f64 = 0.1;
 /// The list calls of one account of the vendor that still count. Shared by all clients that use its
 /// key, since the API counts by key; a clone is the same window.
 #[derive(Debug, Clone, Default)]
-pub struct ListWindow(Arc<Mutex<VecDeque<ListCall>>>);
+pub struct ListWindow(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    calls: Mutex<VecDeque<ListCall>>,
+    /// A call was counted that is not written down yet.
+    called: Notify,
+}
 
 /// A list call that still counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 struct ListCall {
     left: Instant,
-    /// Whether it is written down, for those who begin after this program.
-    is_noted: bool,
+    /// The time by which it is written down, for other processes and for those who begin later.
+    noted: Option<Timestamp>,
 }
 
 impl ListWindow {
-    /// Counts calls that were made before this program, or this client, began: how long ago each left.
-    pub fn remember(&self, ages: impl IntoIterator<Item = Duration>, now: Instant) {
+    /// Counts calls that are written down, by whomever, as far as it does not count them already.
+    pub fn remember(&self, noted: &[Timestamp], clock: &dyn Clock) {
+        let (now, monotonic) = (clock.now(), clock.monotonic());
         let mut calls = self.lock();
-        let left = ages.into_iter().filter_map(|age| now.checked_sub(age));
-        calls.extend(left.map(|left| ListCall { left, is_noted: true }));
+        let mut known: Vec<_> = calls.iter().filter_map(|call| call.noted).collect();
+        for at in noted {
+            if let Some(same) = known.iter().position(|known| known == at) {
+                known.swap_remove(same);
+                continue;
+            }
+            let age = now.signed_duration_since(*at).to_std().unwrap_or_default();
+            let left = monotonic.checked_sub(age);
+            calls.extend(left.map(|left| ListCall { left, noted: Some(*at) }));
+        }
         calls.make_contiguous().sort_unstable();
     }
 
-    /// Whether nothing was called or remembered yet.
-    pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+    /// When each call left that still counts and was not given by this before.
+    pub fn to_note(&self, clock: &dyn Clock) -> Vec<Timestamp> {
+        let (now, monotonic) = (clock.now(), clock.monotonic());
+        let mut calls = self.lock();
+        let new = calls.iter_mut().filter(|call| call.noted.is_none());
+        let times = new.filter_map(|call| {
+            let age = monotonic.saturating_duration_since(call.left);
+            let at = now.checked_sub_signed(TimeDelta::from_std(age).ok()?)?;
+            // As it is written: whoever reads it back must know it again.
+            let at = at.trunc_subsecs(3);
+            call.noted = Some(at);
+            (age < LIST_WINDOW).then_some(at)
+        });
+        times.collect()
     }
 
-    /// How long ago each call left that still counts and was not given by this before.
-    pub fn to_note(&self, now: Instant) -> Vec<Duration> {
-        let mut calls = self.lock();
-        let new = calls.iter_mut().filter(|call| !call.is_noted);
-        let ages = new.map(|call| {
-            call.is_noted = true;
-            now.saturating_duration_since(call.left)
-        });
-        ages.filter(|age| *age < LIST_WINDOW).collect()
+    /// Waits for a call that is not written down yet.
+    pub async fn called(&self) {
+        self.0.called.notified().await;
     }
 
     /// Whether there is room for a call. Counts nothing.
@@ -92,10 +114,11 @@ impl ListWindow {
         let mut calls = self.lock();
         let room = Self::room_among(&calls, now);
         if room == Leave::Now {
-            calls.push_back(ListCall { left: now, is_noted: false });
+            calls.push_back(ListCall { left: now, noted: None });
             while calls.len() > LISTS {
                 calls.pop_front();
             }
+            self.0.called.notify_one();
         }
         room
     }
@@ -110,7 +133,7 @@ impl ListWindow {
 
     /// Every change is complete before a panic could come, so a poisoned lock is still good.
     fn lock(&self) -> MutexGuard<'_, VecDeque<ListCall>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.calls.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -304,6 +327,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::batch::fixtures::at;
     use crate::clock::SetClock;
 
     fn ms(n: u64) -> Duration {
@@ -530,11 +554,14 @@ mod tests {
         assert!(pacer.turn(Line::Other, &fresh).await.is_some(), "its place went to the next");
     }
 
-    #[test]
-    fn two_clients_of_one_window_and_calls_of_an_earlier_program_count_together() {
-        let start = Instant::now();
-        let window = ListWindow::default();
-        window.remember([ms(60_000), ms(1_000), ms(70_000)], start);
+    #[tokio::test(start_paused = true)]
+    async fn two_clients_of_one_window_and_calls_of_an_earlier_program_count_together() {
+        let clock = SetClock::starting_at(at("2026-11-25T12:00:00Z"));
+        let ago = |ms| clock.now() - TimeDelta::milliseconds(ms);
+        let earlier = [ago(60_000), ago(1_000), ago(70_000)];
+        let (start, window) = (clock.monotonic(), ListWindow::default());
+        window.remember(&earlier, &clock);
+        window.remember(&earlier, &clock);
         let mut one = Pace::new(100_000, window.clone(), start);
         let mut other = Pace::new(100_000, window.clone(), start);
         for n in 0..26 {
@@ -542,12 +569,33 @@ mod tests {
             assert_eq!(one.take(Line::List, now), Leave::Now, "{n}");
             assert_eq!(other.take(Line::List, now), Leave::Now, "{n}");
         }
-        // Two of the three earlier calls still count; the first of them is over in a second.
+        // Two of the three earlier calls still count, once each; the first of them is over in a second.
         let now = start + ms(30);
         assert_eq!(other.take(Line::List, now), Leave::At(start + ms(1_000)));
         assert_eq!(one.take(Line::Other, now), Leave::Now);
-        assert_eq!(window.to_note(now).len(), 52, "what was remembered is noted already");
-        assert_eq!(window.to_note(now).len(), 0, "each is given once");
-        assert_eq!(other.take(Line::List, start + ms(1_000)), Leave::Now);
+        tokio::time::advance(ms(30)).await;
+        window.called().await;
+        let noted = window.to_note(&clock);
+        assert_eq!(noted.len(), 52, "what was remembered is noted already");
+        assert_eq!(window.to_note(&clock).len(), 0, "each is given once");
+        window.remember(&noted, &clock);
+        assert_eq!(other.take(Line::List, start + ms(1_000)), Leave::Now, "none counts twice");
+        assert_eq!(other.take(Line::List, start + ms(1_000)), Leave::At(start + ms(60_000)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn calls_that_another_process_makes_meanwhile_count_too() {
+        let clock = SetClock::starting_at(at("2026-11-25T12:00:00.000400Z"));
+        let window = ListWindow::default();
+        let mut pace = Pace::new(100_000, window.clone(), clock.monotonic());
+        for _ in 0..50 {
+            assert_eq!(pace.take(Line::List, clock.monotonic()), Leave::Now);
+        }
+        let mut all = window.to_note(&clock);
+        assert_eq!(all.len(), 50);
+        all.extend([all[0]; 4]);
+        window.remember(&all, &clock);
+        let begun = clock.monotonic();
+        assert!(matches!(pace.take(Line::List, begun), Leave::At(_)), "four of somebody else");
     }
 }

@@ -156,8 +156,10 @@ async fn show_plan(
         terminal.paint(Paint::Strong, "2. The plan: what would go, and why (batchsweep plan)")
     ));
     let runner = session.runner(account).map_err(|cause| broken(&cause.to_string()))?;
-    let admission =
-        runner.plan(&Recalled::default()).await.map_err(|cause| broken(&cause.to_string()))?;
+    let admission = runner
+        .plan(&Recalled::default(), None)
+        .await
+        .map_err(|cause| broken(&cause.to_string()))?;
     session.clear_progress();
     terminal.data(&plan::body(plan::Rows::Deletions(ROWS), &admission, terminal));
     terminal.data("\n");

@@ -17,9 +17,9 @@ use crate::cli::session::{Session, Watch};
 use crate::cli::vanished::{self, VanishedDocument};
 use crate::clock::{self, Timestamp};
 use crate::config::Account;
-use crate::inventory;
 use crate::policy::answer::Answer;
 use crate::policy::{Explanation, RuleTrace};
+use crate::run::fleet;
 use crate::run::report::Exit;
 use crate::state::{Deletion, Hold, State, StateError};
 
@@ -73,8 +73,9 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
         Ok(past) => past,
         Err(error) => return once::no_state(&error, outside),
     };
-    let look = async |account: &Account| look(&session, past.state.as_ref(), account, &id).await;
+    let look = async |account: &Account| look(&session, &past, account, &id).await;
     let found = session.for_each_account(look).await;
+    past.close().await;
     let mut exit = Exit::Done;
     let mut documents = Vec::new();
     let mut gone = Vec::new();
@@ -114,15 +115,15 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
 
 async fn look(
     session: &Session,
-    state: Option<&State>,
+    past: &fleet::Past,
     account: &Account,
     id: &BatchId,
 ) -> Result<Found, NoPlan> {
-    let runner = session.runner(account)?;
+    let (runner, state) = (session.runner(account)?, past.state.as_ref());
     if let Some(state) = state {
         runner.restore_window(state).await?;
     }
-    let inventory = inventory::list(runner.reader(), runner.around()).await?;
+    let inventory = runner.list(past.notes.as_ref()).await?;
     let (listed, now) = (inventory.batches(), runner.around().clock.now());
     let memory = session.recall(state, account).await?.memory;
     let past = Past::of(state, account, id, now).await?;

@@ -21,9 +21,10 @@ use crate::inventory::IncompleteInventory;
 use crate::plan::Plan;
 use crate::plan::seal::{GOOD_FOR, Origin, SealedPlan, SealedPlans};
 use crate::policy::verdict::Verdict;
+use crate::run::fleet::Past;
 use crate::run::report::{Exit, NotBegun, exit_of_listing};
 use crate::run::{Admission, plan_of, readings};
-use crate::state::{State, StateError};
+use crate::state::StateError;
 
 /// How many rows the table of deletions shows before it says "and N more".
 pub(super) const ROWS: usize = 40;
@@ -81,8 +82,9 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
         Ok(past) => past,
         Err(error) => return once::no_state(&error, outside),
     };
-    let one = async |account: &Account| one(&session, past.state.as_ref(), account).await;
+    let one = async |account: &Account| one(&session, &past, account).await;
     let made = session.for_each_account(one).await;
+    past.close().await;
     session.clear_progress();
     let rows = if command.all { Rows::All } else { Rows::Deletions(ROWS) };
     let mut exit = Exit::Done;
@@ -149,15 +151,15 @@ fn write_sealed(out: &Path, plans: Vec<SealedPlan>, global: &Global, outside: &O
 
 async fn one(
     session: &Session,
-    state: Option<&State>,
+    past: &Past,
     account: &Account,
 ) -> Result<(Admission, Origin), NoPlan> {
     let runner = session.runner(account)?;
-    let recalled = session.recall(state, account).await?;
-    if let Some(state) = state {
+    let recalled = session.recall(past.state.as_ref(), account).await?;
+    if let Some(state) = &past.state {
         runner.restore_window(state).await?;
     }
-    let admission = runner.plan(&recalled).await?;
+    let admission = runner.plan(&recalled, past.notes.as_ref()).await?;
     Ok((admission, runner.origin()))
 }
 

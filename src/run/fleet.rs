@@ -68,8 +68,20 @@ struct Group {
 pub struct Past {
     /// `None` where there is none (yet).
     pub state: Option<State>,
+    /// Where list calls are written down, if that can be done.
+    pub notes: Option<State>,
     /// Why there is none although there were runs.
     pub vanished: Option<StateError>,
+}
+
+impl Past {
+    /// Leaves the state in good order.
+    pub async fn close(&self) {
+        for state in self.state.iter().chain(&self.notes) {
+            // Nothing is lost with it: what was written is safe.
+            let _closed = state.close().await;
+        }
+    }
 }
 
 /// The right to run now, until it is dropped.
@@ -138,9 +150,16 @@ impl Fleet {
     /// When there is one that cannot be read.
     pub async fn past(&self) -> Result<Past, StateError> {
         match self.state_to_read().await {
-            Ok(state) => Ok(Past { state, vanished: None }),
+            Ok(state) => {
+                let location = self.location().ok().filter(|_| state.is_some());
+                let notes = match location {
+                    Some(location) => State::open_to_note(&location).await,
+                    None => None,
+                };
+                Ok(Past { state, notes, vanished: None })
+            }
             Err(error) if error.class() == Class::Vanished => {
-                Ok(Past { state: None, vanished: Some(error) })
+                Ok(Past { state: None, notes: None, vanished: Some(error) })
             }
             Err(problem) => Err(problem),
         }

@@ -12,6 +12,8 @@ pub mod report;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 pub use past::{Recalled, Sight, recall};
 
 use crate::api::client::{ApiKey, KeySource, Reader, Surroundings};
@@ -82,12 +84,16 @@ impl<'a> Runner<'a> {
     }
 
     /// What a run would do: lists, decides, has the decisions reviewed, asks the guards. Cannot
-    /// delete.
+    /// delete. `notes` is as for [`Runner::list`].
     ///
     /// # Errors
     /// When the listing cannot be proven complete.
-    pub async fn plan(&self, recalled: &Recalled) -> Result<Admission, IncompleteInventory> {
-        let inventory = inventory::list(&self.reader, &self.around).await?;
+    pub async fn plan(
+        &self,
+        recalled: &Recalled,
+        notes: Option<&State>,
+    ) -> Result<Admission, IncompleteInventory> {
+        let inventory = self.list(notes).await?;
         Ok(self.decide(inventory, recalled).admission)
     }
 
@@ -215,8 +221,9 @@ impl<'a> Runner<'a> {
             self.tell(&Event::ProtectionGone { rule: rule.clone() });
         }
         self.tell_ending_holds(state).await?;
-        let listed = inventory::list(&self.reader, &self.around).await;
-        self.save_window(state).await?;
+        let (listed, noted) =
+            self.noting(state, Box::pin(inventory::list(&self.reader, &self.around))).await;
+        noted?;
         let inventory = listed.map_err(Ending::Incomplete)?;
         let in_doubt = self.settle(journal, &inventory, &mut recalled).await?;
         // Not before there is a plan that it could let pass.
@@ -276,30 +283,67 @@ impl<'a> Runner<'a> {
         }
     }
 
-    /// Takes over the list calls that runs before this one made.
+    /// Takes over the list calls that other processes made, before this one or beside it.
     ///
     /// # Errors
     /// When the state cannot be read.
     pub async fn restore_window(&self, state: &State) -> Result<(), StateError> {
-        let lists = &self.around.lists;
-        let (now, monotonic) = (self.around.clock.now(), self.around.clock.monotonic());
-        if !lists.is_empty() {
-            return Ok(());
-        }
-        let since = now - WINDOW;
+        let since = self.around.clock.now() - WINDOW;
         let calls = state.list_calls(self.reader.fingerprint(), since).await?;
-        let ages = calls.into_iter().map(|call| (now - call).to_std().unwrap_or_default());
-        lists.remember(ages, monotonic);
+        self.around.lists.remember(&calls, &*self.around.clock);
         Ok(())
     }
 
-    /// Writes down this run's list calls, for the run after it.
+    /// Writes down the list calls that are not yet, for those after it, and takes over those of others.
     async fn save_window(&self, state: &State) -> Result<(), StateError> {
-        let (now, monotonic) = (self.around.clock.now(), self.around.clock.monotonic());
-        let left = |age| now.checked_sub_signed(chrono::TimeDelta::from_std(age).ok()?);
-        let calls: Vec<_> =
-            self.around.lists.to_note(monotonic).into_iter().filter_map(left).collect();
-        state.add_list_calls(self.reader.fingerprint(), &calls, now - WINDOW).await
+        let calls = self.around.lists.to_note(&*self.around.clock);
+        if calls.is_empty() || !state.is_durable() {
+            return Ok(());
+        }
+        let since = self.around.clock.now() - WINDOW;
+        state.add_list_calls(self.reader.fingerprint(), &calls, since).await?;
+        self.restore_window(state).await
+    }
+
+    /// Does something that lists, and writes each list call down while it is under way: a run that is
+    /// killed, and those beside it, leave none uncounted. Also says why that could not be done.
+    async fn noting<T>(
+        &self,
+        state: &State,
+        work: impl Future<Output = T>,
+    ) -> (T, Result<(), StateError>) {
+        let done = CancellationToken::new();
+        let notes = async {
+            let mut goes_on = true;
+            while goes_on {
+                goes_on = tokio::select! {
+                    biased;
+                    () = self.around.lists.called() => true,
+                    () = done.cancelled() => false,
+                };
+                self.save_window(state).await?;
+            }
+            Ok(())
+        };
+        let work = async {
+            let made = work.await;
+            done.cancel();
+            made
+        };
+        // Neither is dropped half-way: a sweep must not be, and a note is a transaction.
+        tokio::join!(work, notes)
+    }
+
+    /// Lists the account, as somebody who only looks; `notes` is where list calls are written down, as
+    /// far as that can be done.
+    ///
+    /// # Errors
+    /// When the listing cannot be proven complete.
+    pub async fn list(&self, notes: Option<&State>) -> Result<Inventory, IncompleteInventory> {
+        let listing = Box::pin(inventory::list(&self.reader, &self.around));
+        let Some(notes) = notes else { return listing.await };
+        let (listed, _best_effort) = self.noting(notes, listing).await;
+        listed
     }
 
     async fn tell_ending_holds(&self, state: &State) -> Result<(), StateError> {
@@ -343,7 +387,9 @@ impl<'a> Runner<'a> {
         };
         journal.state.close_guard(&self.account.name).await?;
         let (reader, around, settings) = (&self.reader, &self.around, &self.account.sweep);
-        let report = sweep::run(admitted.arm(armed), reader, around, settings, journal).await;
+        let sweep = Box::pin(sweep::run(admitted.arm(armed), reader, around, settings, journal));
+        // A state that cannot be written is found out by the sweep's own journal.
+        let (report, _best_effort) = self.noting(journal.state, sweep).await;
         Ok(Ending::Swept(Box::new(report)))
     }
 
@@ -356,7 +402,6 @@ impl<'a> Runner<'a> {
         }
         let now = self.around.clock.now();
         memory.state.end_run(&report.end(now)).await?;
-        self.save_window(memory.state).await?;
         memory.state.prune(now, memory.keep_history).await.map(drop)
     }
 

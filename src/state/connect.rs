@@ -105,6 +105,31 @@ impl State {
         Ok(Self { inner: Arc::new(inner) })
     }
 
+    /// Opens a state that is there for notes alone, which a looker leaves for those after them: its list
+    /// calls. `None` where that cannot be; a looker needs no such right.
+    pub async fn open_to_note(location: &Location) -> Option<Self> {
+        let (at, patience) = (location.to_string(), location.patience());
+        let mut connection = match &location.kind {
+            Kind::Sqlite { path, .. } => {
+                let files = Files::at(path);
+                if files.look() != Ok(Found::There) || !files.are_writable() {
+                    return None;
+                }
+                let mut connection =
+                    connect(&file_url(path, "mode=rw"), patience, &at).await.ok()?;
+                // A power cut may take notes away, and somebody who looks waits for nobody long.
+                let settings = "PRAGMA synchronous = NORMAL; PRAGMA busy_timeout = 1000";
+                patience.wait(connection.execute(settings)).await.ok()?;
+                connection
+            }
+            Kind::Postgres(url) => to_server(url, patience, &at).await.ok()?,
+            Kind::Memory => return None,
+        };
+        let found = schema::version(&mut connection, patience, &at).await.ok()?;
+        let inner = Inner::new(location.clone(), Access::Note, connection);
+        (found == schema::KNOWN).then(|| Self { inner: Arc::new(inner) })
+    }
+
     /// The error of a state that vanished, though there were runs. Looks at the files, opens nothing.
     pub fn vanished(location: &Location) -> Option<StateError> {
         let Kind::Sqlite { path, .. } = &location.kind else { return None };

@@ -227,6 +227,11 @@ impl Files {
         has_content(&self.log())
     }
 
+    /// Whether the database can be written.
+    pub(super) fn are_writable(&self) -> bool {
+        self.folder_is_writable() && writable(&self.database).is_ok()
+    }
+
     /// Whether files can be made beside the database.
     pub(super) fn folder_is_writable(&self) -> bool {
         writable(self.folder()).is_ok()

@@ -45,6 +45,8 @@ pub(super) struct Inner {
 pub(super) enum Access {
     /// Everything.
     Write,
+    /// Reading, and notes that nothing is decided on: list calls.
+    Note,
     /// Reading only.
     Read,
 }
@@ -112,7 +114,17 @@ impl State {
 
     /// A transaction. What it does counts from its `commit`; without one it never happened.
     pub(super) async fn write(&self) -> Result<Work<'_>, StateError> {
-        self.may_write()?;
+        self.may_write(&[Access::Write])?;
+        self.begin().await
+    }
+
+    /// The same for a note, which somebody who only looks may leave too.
+    pub(super) async fn note(&self) -> Result<Work<'_>, StateError> {
+        self.may_write(&[Access::Write, Access::Note])?;
+        self.begin().await
+    }
+
+    async fn begin(&self) -> Result<Work<'_>, StateError> {
         let mut work = self.work(Doing::Write).await?;
         work.begin().await?;
         Ok(work)
@@ -120,12 +132,12 @@ impl State {
 
     /// The connection, for one statement that writes: it counts when it returns.
     pub(super) async fn write_at_once(&self) -> Result<Work<'_>, StateError> {
-        self.may_write()?;
+        self.may_write(&[Access::Write])?;
         self.work(Doing::Write).await
     }
 
-    fn may_write(&self) -> Result<(), StateError> {
-        if self.inner.access == Access::Read {
+    fn may_write(&self, who: &[Access]) -> Result<(), StateError> {
+        if !who.contains(&self.inner.access) {
             return Err(StateError::OpenForReading { at: self.inner.at.clone() });
         }
         if self.inner.distrusted.load(Ordering::Relaxed) {

@@ -38,7 +38,7 @@ impl State {
         calls: &[Timestamp],
         since: Timestamp,
     ) -> Result<(), StateError> {
-        let mut work = self.write().await?;
+        let mut work = self.note().await?;
         let key = Value::Text(fingerprint);
         work.run(
             "DELETE FROM batchsweep_list_calls WHERE window_key = $1 AND called_at < $2",

@@ -12,7 +12,7 @@ use batchsweep::emulator::{Edit, Effect, Fault, Operation, State};
 use batchsweep::state::{self, Location, OpenGuard};
 use chrono::TimeDelta;
 use serde_json::Value;
-use sqlx::{AnyConnection, Connection, Executor};
+use sqlx::{AnyConnection, Connection, Executor, Row};
 
 use crate::told::{assert_printable, assert_told};
 use crate::world::{OPEN, Ran, TMP, World, id};
@@ -858,13 +858,43 @@ async fn what_only_looks_leaves_the_state_as_it_is() {
         "{}[delete.new]\nname = \"new-*\"\nolder_than = \"7d\"\ngrace = \"1h\"\n",
         guarded()
     ));
-    let before = std::fs::read(world.state_file()).unwrap();
+    let before = memory(&world).await;
     for args in [&["plan"][..], &["status"], &["history"], &["holds"], &["explain", &id(0)]] {
         assert_eq!(world.run(args).await.code, 0, "{args:?}");
         let log = world.state_file().with_extension("db-wal");
         let logged = std::fs::metadata(log).map_or(0, |file| file.len());
-        assert!(std::fs::read(world.state_file()).unwrap() == before && logged == 0, "{args:?}");
+        assert_eq!(logged, 0, "{args:?} left a log");
+        assert_eq!(memory(&world).await, before, "{args:?}");
     }
+}
+
+/// All that the state holds but list calls, which whoever makes them notes.
+async fn memory(world: &World) -> Vec<String> {
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite://{}?mode=ro", world.state_file().display());
+    let mut connection = AnyConnection::connect(&url).await.unwrap();
+    let sql =
+        "SELECT name FROM sqlite_master WHERE type = 'table' AND name <> 'batchsweep_list_calls'";
+    let mut all = Vec::new();
+    for row in connection.fetch_all(sql).await.unwrap() {
+        let name: String = row.get(0);
+        let rows = sqlx::AssertSqlSafe(format!(
+            "SELECT count(*) || ' ' || coalesce(group_concat(quote_all), '') FROM (SELECT {} AS quote_all FROM {name})",
+            columns(&mut connection, &name).await
+        ));
+        let row = connection.fetch_one(rows).await.unwrap();
+        all.push(format!("{name}: {}", row.get::<String, _>(0)));
+    }
+    connection.close().await.unwrap();
+    all
+}
+
+/// The columns of a table as one text.
+async fn columns(connection: &mut AnyConnection, table: &str) -> String {
+    let sql = format!("SELECT name FROM pragma_table_info('{table}')");
+    let rows = connection.fetch_all(sqlx::AssertSqlSafe(sql)).await.unwrap();
+    let quoted = rows.iter().map(|row| format!("quote({})", row.get::<String, _>(0)));
+    quoted.collect::<Vec<_>>().join(" || ' ' || ")
 }
 
 /// The most list calls in any 61 seconds.
@@ -906,12 +936,71 @@ async fn a_plan_and_an_explanation_wait_for_the_window_that_runs_have_filled() {
             assert_eq!(ran.code, 0, "{ran:?}");
         }
         // Not how long they waited: the clock of the test may run on while the state's thread works.
-        // One more than runs allow each other: what only looks writes nothing, so these two do not
-        // see each other's call. Without a wait it would be two more.
+        // One more than the limit: the two wait for the same instant, and neither sees the other's call
+        // before its own leaves. Without a wait it would be two more.
         assert_eq!(world.emulator.count_of(Operation::List), 56);
         assert!(most_lists(world) <= 55, "{} list calls in a window", most_lists(world));
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn list_calls_of_plans_and_explanations_count_for_those_after_them() {
+    on_each_state(1, async |world| {
+        world.file(&format!("{OPEN}[delete.other]\nname = \"other-*\"\nolder_than = \"7d\"\n"));
+        once(world, 0).await;
+        let batch = id(0);
+        for args in [&["plan"][..], &["once"], &["explain", &batch]].repeat(22) {
+            assert_eq!(world.run(args).await.code, 0, "{args:?}");
+        }
+        assert_eq!(world.emulator.count_of(Operation::List), 67);
+        assert!(most_lists(world) <= 54, "{} list calls in a window", most_lists(world));
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_state_that_cannot_be_written_keeps_nobody_from_looking() {
+    let mut world = World::with_tmp(1).await;
+    world.remember();
+    world.file(&format!("{OPEN}[delete.other]\nname = \"other-*\"\nolder_than = \"7d\"\n"));
+    once(&world, 0).await;
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite://{}?mode=rw", world.state_file().display());
+    let mut somebody = AnyConnection::connect(&url).await.unwrap();
+    somebody.execute("BEGIN IMMEDIATE").await.unwrap();
+    for args in [&["plan"][..], &["explain", &id(0)]] {
+        assert_eq!(world.run(args).await.code, 0, "{args:?}");
+    }
+    somebody.close().await.unwrap();
+    assert_eq!(list_calls(&world).await, 1, "those of the run alone");
+}
+
+/// How many list calls are written down.
+async fn list_calls(world: &World) -> i64 {
+    sqlx::any::install_default_drivers();
+    let url = format!("sqlite://{}?mode=ro", world.state_file().display());
+    let mut connection = AnyConnection::connect(&url).await.unwrap();
+    let row = connection.fetch_one("SELECT count(*) FROM batchsweep_list_calls").await.unwrap();
+    connection.close().await.unwrap();
+    row.get(0)
+}
+
+// fault: K1
+#[tokio::test(start_paused = true)]
+async fn a_run_that_is_killed_while_it_lists_leaves_its_list_calls() {
+    let mut world = World::with_tmp(2_001).await;
+    world.remember();
+    world.emulator.script(Fault::on(Operation::List).nth(3).then(Effect::Hang));
+    tokio::select! {
+        biased;
+        () = async {
+            called(&world, Operation::List, 3).await;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        } => {}
+        ran = world.once() => panic!("it ended before: {ran:?}"),
+    }
+    assert_eq!(list_calls(&world).await, 3);
 }
 
 /// What a reader sees, without ids and times of the machine.
