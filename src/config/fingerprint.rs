@@ -21,7 +21,7 @@ pub(super) fn of_rule(
     rule: &RuleName,
 ) -> String {
     let prefix = format!("{}.{rule}.", kind.name());
-    let own = written.iter().filter(|(path, _)| path.starts_with(&prefix));
+    let own = written.range(prefix.clone()..).take_while(|(path, _)| path.starts_with(&prefix));
     hash(own.map(|(path, values)| (path.clone(), values.clone())).collect())
 }
 

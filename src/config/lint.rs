@@ -6,7 +6,7 @@
 //! Invariant: a rule is called covered only where that follows from the rules alone, whatever the
 //! batches are. In doubt nothing is said.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::RawRules;
 use super::check::Check;
@@ -27,10 +27,13 @@ pub(super) fn warn(check: &mut Check<'_, '_>) {
         }
     }
     let Some((keep, delete)) = rules::compile(&every_rule(&layered.raw)) else { return };
+    let rules = keep.len() + delete.len();
+    let among_keep = Candidates::of(keep.iter().map(|rule| names(&rule.matchers)), rules);
+    let among_delete = Candidates::of(delete.iter().map(|rule| names(&rule.matchers)), rules);
     for rule in &delete {
         let complaint = never(rule)
-            .or_else(|| protected(rule, &keep, &layered.raw))
-            .or_else(|| superfluous(rule, &delete, &layered.raw));
+            .or_else(|| protected(rule, (&keep, &among_keep), &layered.raw))
+            .or_else(|| superfluous(rule, (&delete, &among_delete), &layered.raw));
         if let Some(complaint) = complaint {
             check.key(&KeyPath::of(["delete", rule.name.as_str()]), complaint);
         }
@@ -39,7 +42,7 @@ pub(super) fn warn(check: &mut Check<'_, '_>) {
 
 /// The rules of all accounts.
 fn every_rule(raw: &RawConfig) -> RawRules {
-    let named = |rules: &std::collections::BTreeMap<String, RawRule>| {
+    let named = |rules: &BTreeMap<String, RawRule>| {
         let named = rules.iter();
         named.filter_map(|(name, rule)| Some((RuleName::parse(name).ok()?, rule.clone()))).collect()
     };
@@ -47,15 +50,68 @@ fn every_rule(raw: &RawConfig) -> RawRules {
 }
 
 /// The patterns of a rule's `name`.
-fn names(rule: &DeleteRule) -> Option<&[Glob]> {
-    rule.matchers.iter().find_map(|matcher| {
+fn names(matchers: &[Matcher]) -> Option<&[Glob]> {
+    matchers.iter().find_map(|matcher| {
         if let Matcher::Name(globs) = matcher { Some(globs.as_slice()) } else { None }
     })
 }
 
+/// Which rules may cover another, so that thousands are not compared each with each: a name can only be
+/// within a pattern that begins as it does.
+struct Candidates {
+    /// By the text before a pattern's first `*`, `?` or `[`; the places of the rules.
+    by_start: BTreeMap<String, Vec<usize>>,
+    /// Rules without `name`.
+    nameless: Vec<usize>,
+    /// As many are looked at for one rule; in doubt nothing is said.
+    most: usize,
+}
+
+/// As many pairs of rules are compared, and for each rule at least the second number: it takes well under
+/// a second.
+const MOST_PAIRS: (usize, usize) = (1_000_000, 100);
+
+impl Candidates {
+    fn of<'r>(rules: impl Iterator<Item = Option<&'r [Glob]>>, count: usize) -> Self {
+        let (pairs, least) = MOST_PAIRS;
+        let most = (pairs / count.max(1)).max(least);
+        let mut candidates = Self { by_start: BTreeMap::new(), nameless: Vec::new(), most };
+        for (place, names) in rules.enumerate() {
+            let Some(names) = names else {
+                candidates.nameless.push(place);
+                continue;
+            };
+            for glob in names {
+                let start = start(glob.as_str()).to_owned();
+                candidates.by_start.entry(start).or_default().push(place);
+            }
+        }
+        candidates
+    }
+
+    /// The places of the rules that may cover one with that name, in their order.
+    fn covering(&self, name: Option<&Glob>) -> Vec<usize> {
+        let text = name.map_or("", |glob| start(glob.as_str()));
+        let ends = text.char_indices().map(|(at, _)| at).chain([text.len()]);
+        let starts = ends.filter_map(|end| self.by_start.get(text.get(..end)?));
+        // Each list is in order, so the first of all are among the first of each.
+        let lists = starts.chain([&self.nameless]).map(|list| list.iter().take(self.most));
+        let mut places: Vec<_> = lists.flatten().copied().collect();
+        places.sort_unstable();
+        places.dedup();
+        places.truncate(self.most);
+        places
+    }
+}
+
+/// The text with which every name of a pattern begins.
+fn start(glob: &str) -> &str {
+    glob.find(['*', '?', '[']).and_then(|at| glob.get(..at)).unwrap_or(glob)
+}
+
 /// A name that no regular expression of the same rule matches.
 fn never(rule: &DeleteRule) -> Option<Complaint> {
-    let globs = names(rule)?;
+    let globs = names(&rule.matchers)?;
     let regexes = rule.matchers.iter().find_map(|matcher| {
         if let Matcher::NameRegex(regexes) = matcher { Some(regexes) } else { None }
     })?;
@@ -70,7 +126,11 @@ fn never(rule: &DeleteRule) -> Option<Complaint> {
 }
 
 /// A delete rule of which every batch is protected.
-fn protected(rule: &DeleteRule, keep: &[KeepRule], raw: &RawConfig) -> Option<Complaint> {
+fn protected(
+    rule: &DeleteRule,
+    (keep, candidates): (&[KeepRule], &Candidates),
+    raw: &RawConfig,
+) -> Option<Complaint> {
     let total = |keep: &&KeepRule| {
         // One without matchers keeps every batch, which has its own warning.
         keep.counts.is_empty()
@@ -81,10 +141,11 @@ fn protected(rule: &DeleteRule, keep: &[KeepRule], raw: &RawConfig) -> Option<Co
                 raw,
             )
     };
-    let keep: Vec<_> = keep.iter().filter(total).collect();
     let mut protecting = BTreeSet::new();
     for part in parts(rule) {
-        let found = keep.iter().find(|keep| covers(&keep.matchers, &part))?;
+        let name = part.iter().find_map(|part| part.name());
+        let candidates = candidates.covering(name).into_iter().filter_map(|place| keep.get(place));
+        let found = candidates.filter(total).find(|keep| covers(&keep.matchers, &part))?;
         protecting.insert(&found.name);
     }
     let names: Vec<_> = protecting.into_iter().map(|name| format!("`{name}`")).collect();
@@ -102,7 +163,11 @@ fn protected(rule: &DeleteRule, keep: &[KeepRule], raw: &RawConfig) -> Option<Co
 }
 
 /// A delete rule of which every batch is selected by another one too.
-fn superfluous(rule: &DeleteRule, all: &[DeleteRule], raw: &RawConfig) -> Option<Complaint> {
+fn superfluous(
+    rule: &DeleteRule,
+    (all, candidates): (&[DeleteRule], &Candidates),
+    raw: &RawConfig,
+) -> Option<Complaint> {
     let raw_of = |rule: &DeleteRule| raw.delete.get(rule.name.as_str());
     let holds = |small: &DeleteRule, large: &DeleteRule| {
         // Results that were never delivered go only where all rules say so: then the smaller one,
@@ -115,7 +180,9 @@ fn superfluous(rule: &DeleteRule, all: &[DeleteRule], raw: &RawConfig) -> Option
             && serves_all_of(raw_of(large), raw_of(small), raw)
             && covers(&large.matchers, &small_parts)
     };
-    let larger = all.iter().find(|other| {
+    let name = names(&rule.matchers).and_then(<[Glob]>::first);
+    let mut candidates = candidates.covering(name).into_iter().filter_map(|place| all.get(place));
+    let larger = candidates.find(|other| {
         // Of two that say the same, the one with the later name is told.
         other.name != rule.name
             && holds(rule, other)
@@ -156,7 +223,7 @@ enum Part<'r> {
 fn parts(rule: &DeleteRule) -> Vec<Vec<Part<'_>>> {
     let others = rule.matchers.iter().filter(|matcher| !matches!(matcher, Matcher::Name(_)));
     let others: Vec<_> = others.map(Part::Whole).collect();
-    let Some(globs) = names(rule) else { return vec![others] };
+    let Some(globs) = names(&rule.matchers) else { return vec![others] };
     let with = |glob| [Part::Name(glob)].into_iter().chain(others.iter().copied()).collect();
     globs.iter().map(with).collect()
 }
@@ -166,7 +233,15 @@ fn covers(larger: &[Matcher], smaller: &[Part<'_>]) -> bool {
     larger.iter().all(|wanted| smaller.iter().any(|given| given.implies(wanted)))
 }
 
-impl Part<'_> {
+impl<'r> Part<'r> {
+    /// The pattern, where it is one of `name`.
+    const fn name(self) -> Option<&'r Glob> {
+        match self {
+            Self::Whole(_) => None,
+            Self::Name(glob) => Some(glob),
+        }
+    }
+
     fn implies(self, wanted: &Matcher) -> bool {
         match self {
             Self::Whole(given) => implies(given, wanted),
@@ -229,7 +304,7 @@ fn is_within(glob: &Glob, wide: &Glob) -> bool {
     if is_literal(text) {
         return wide.matches(text);
     }
-    let start = text.find(['*', '?', '[']).and_then(|at| text.get(..at)).unwrap_or(text);
+    let start = start(text);
     let end = text.rfind(['*', '?', ']']).and_then(|at| text.get(at + 1..)).unwrap_or(text);
     let begins = |prefix| is_literal(prefix) && start.starts_with(prefix);
     let ends = |suffix| is_literal(suffix) && end.ends_with(suffix);
@@ -321,6 +396,38 @@ mod tests {
 
     fn glob(text: &str) -> Glob {
         Glob::parse(text).unwrap()
+    }
+
+    /// Candidates among rules with one name each, or none.
+    fn among(names: &[Option<Glob>]) -> Candidates {
+        let each = names.iter().map(|name| name.as_ref().map(std::slice::from_ref));
+        Candidates::of(each, names.len())
+    }
+
+    #[test]
+    fn every_rule_that_may_cover_another_is_a_candidate() {
+        let texts = ["*", "tmp-*", "tmp-1-*", "tmp-1", "?mp-*", "[t]mp-1", "*-1", "tmp-ü*", "x"];
+        let mut names: Vec<_> = texts.into_iter().map(glob).map(Some).collect();
+        names.push(None);
+        let candidates = among(&names);
+        for narrow in names.iter().flatten() {
+            let found = candidates.covering(Some(narrow));
+            for (place, wide) in names.iter().enumerate() {
+                let may_cover = wide.as_ref().is_none_or(|wide| is_within(narrow, wide));
+                assert!(!may_cover || found.contains(&place), "{narrow:?} {wide:?}");
+            }
+        }
+        assert_eq!(candidates.covering(None), [0, 4, 5, 6, 9], "a regular expression, for one");
+    }
+
+    #[test]
+    fn thousands_of_rules_are_not_compared_each_with_each() {
+        let customers: Vec<_> = (0..20_000).map(|n| Some(glob(&format!("cust-{n}-*")))).collect();
+        assert_eq!(among(&customers).covering(customers[7].as_ref()), [7]);
+        let ends: Vec<_> = (0..20_000).map(|n| Some(glob(&format!("*-{n}")))).collect();
+        assert_eq!(among(&ends).covering(ends[7].as_ref()).len(), 100);
+        assert_eq!(among(&ends[..1_000]).covering(ends[7].as_ref()).len(), 1_000, "all of them");
+        assert_eq!(among(&vec![None; 20_000]).covering(None).len(), 100);
     }
 
     #[test]
