@@ -215,6 +215,8 @@ impl Files {
                 kept.push(moved.into());
             }
         }
+        // What is shared between processes holds nothing by itself, and may go with the last of them.
+        kept.retain(|path: &PathBuf| !path.to_string_lossy().contains("-shm."));
         // The last, so that one who is stopped half-way is asked again.
         match fs::remove_file(self.marker()) {
             Err(error) if error.kind() != ErrorKind::NotFound => Err(error),
