@@ -12,6 +12,7 @@ use super::RawRules;
 use super::check::Check;
 use super::diagnose::Complaint;
 use super::hide;
+use super::near;
 use super::place::KeyPath;
 use super::raw::{OneOrMany, RawConfig, RawRule};
 use super::rules;
@@ -27,6 +28,13 @@ pub(super) fn warn(check: &mut Check<'_, '_>) {
         }
     }
     let Some((keep, delete)) = rules::compile(&every_rule(&layered.raw)) else { return };
+    let keeping = keep.iter().map(|rule| ("keep", &rule.name, &rule.matchers));
+    let deleting = delete.iter().map(|rule| ("delete", &rule.name, &rule.matchers));
+    for (kind, name, matchers) in keeping.chain(deleting) {
+        for complaint in matchers.iter().filter_map(mistyped_field) {
+            check.value(&KeyPath::of([kind, name.as_str(), "when"]), complaint);
+        }
+    }
     let rules = keep.len() + delete.len();
     let among_keep = Candidates::of(keep.iter().map(|rule| names(&rule.matchers)), rules);
     let among_delete = Candidates::of(delete.iter().map(|rule| names(&rule.matchers)), rules);
@@ -47,6 +55,51 @@ fn every_rule(raw: &RawConfig) -> RawRules {
         named.filter_map(|(name, rule)| Some((RuleName::parse(name).ok()?, rule.clone()))).collect()
     };
     RawRules { keep: named(&raw.keep), delete: named(&raw.delete) }
+}
+
+/// The fields of a record that the API is known to send, under the spelling that `when` has (contract
+/// §1.3, §2.2).
+const FIELDS: [&str; 26] = [
+    "created_at",
+    "credits_required",
+    "destination_ids",
+    "enabled",
+    "id",
+    "last_run",
+    "name",
+    "next_result_set_id",
+    "notification_as_csv",
+    "notification_as_json",
+    "notification_as_jsonlines",
+    "notification_csv_fields",
+    "notification_email",
+    "notification_webhook",
+    "priority",
+    "results_count",
+    "schedule_days_of_month",
+    "schedule_days_of_week",
+    "schedule_hours",
+    "schedule_minutes",
+    "schedule_type",
+    "searches_page_count",
+    "searches_total_count",
+    "searches_type",
+    "searches_type_locked",
+    "status",
+];
+
+/// A field of `batch` in an expression that is almost one that is known. One that is like none may be a
+/// field that the vendor added: nothing is said of it.
+fn mistyped_field(matcher: &Matcher) -> Option<Complaint> {
+    let Matcher::When(when) = matcher else { return None };
+    let mut unknown = when.fields().filter(|field| !FIELDS.contains(field));
+    let (field, meant) =
+        unknown.find_map(|field| Some((field, near::nearest(field, FIELDS.iter().copied())?)))?;
+    let message = format!(
+        "no batch is known to have a field `{}`: the expression would be unknown of every batch",
+        hide::shown(field)
+    );
+    Some(Complaint::warning(message).help(format!("did you mean `batch.{meant}`?")))
 }
 
 /// The patterns of a rule's `name`.

@@ -234,11 +234,16 @@ impl Config {
         Ok(())
     }
 
-    /// Accounts whose key cannot be read, as warnings at the place that names its source.
+    /// Accounts whose key cannot be read, or that too many can read, as warnings at the place that names
+    /// its source.
     pub fn key_warnings(&self, env: &Environment) -> Vec<Diagnostic> {
         let mut problems = Problems::new(&self.sources);
         for account in &self.accounts {
-            let Err(problem) = account.key.read(env) else { continue };
+            let complaint = match (account.key.read(env), account.key.exposure()) {
+                (Err(problem), _) => Complaint::warning(problem.to_string()).help(problem.help()),
+                (Ok(_), Some(exposed)) => Complaint::warning(exposed).help(EXPOSED_HELP),
+                (Ok(_), None) => continue,
+            };
             let path = KeyPath::of(["accounts", account.name.as_str()]);
             let path = match &account.key {
                 KeyOrigin::File(_) => path.then("api_key_file"),
@@ -246,7 +251,6 @@ impl Config {
                 KeyOrigin::Credential(_) => path.then("api_key_credential"),
                 KeyOrigin::Default => path,
             };
-            let complaint = Complaint::warning(problem.to_string()).help(problem.help());
             problems.at(&self.places, &path, Half::Value, complaint);
         }
         problems.into_sorted()
@@ -273,6 +277,10 @@ pub struct UnknownAccount {
     /// Those that it has.
     pub known: Vec<AccountName>,
 }
+
+/// What to do about a key that everybody can read.
+const EXPOSED_HELP: &str = "whoever has the key can delete everything: chmod 0600, owned by the user \
+     that batchsweep runs as; in Kubernetes set `defaultMode: 0440` and `fsGroup`";
 
 /// A configuration that is not used. Nothing was done.
 #[derive(Debug)]

@@ -6,6 +6,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use secrecy::SecretString;
@@ -163,6 +164,17 @@ impl KeyOrigin {
                  there is no systemd credential {DEFAULT_CREDENTIAL}"
             ),
         }
+    }
+
+    /// What is wrong with who may read the key, if anything is. A group may: Kubernetes gives a mounted
+    /// secret to the group `fsGroup`, mode 0440.
+    pub fn exposure(&self) -> Option<String> {
+        let Self::File(path) = self else { return None };
+        let mode = std::fs::metadata(path).ok()?.mode() & 0o7777;
+        let by_others = mode & 0o007 != 0;
+        by_others.then(|| {
+            format!("every user of this machine may open {} (mode {mode:04o})", files::shown(path))
+        })
     }
 
     /// The same source, to be asked again when the key is refused.

@@ -1,6 +1,7 @@
 //! Whole files through all passes: what is said about bad ones, and what good ones mean.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -256,6 +257,14 @@ fn rules_that_cannot_do_what_they_seem_to_are_warned_of() {
             two(tmp, &format!("{tmp}\nforce_failed_webhooks = true")),
         ),
         ("one account of all", two(tmp, &format!("{tmp}\naccounts = \"main\""))),
+        (
+            "a field that is almost one",
+            old("when = \"batch.nmae == 'a' && batch.searches_type == 'web' && batch.new > 1\""),
+        ),
+        (
+            "a field as siblings call it, in a keep rule",
+            with("[keep.k]\nwhen = \"batch.requests_total_count > 5\""),
+        ),
     ]);
     insta::assert_snapshot!(said);
 }
@@ -793,8 +802,22 @@ fn a_key_that_cannot_be_read_is_a_warning_at_its_source() {
     let warnings = config.key_warnings(&env);
     let text = diagnose::render(&warnings, &config.sources, Colour::Never);
     insta::assert_snapshot!(text.replace(&format!("{}/", folder.path().display()), ""));
-    fs::write(folder.path().join("key"), "k\n").unwrap();
-    assert_eq!(config.key_warnings(&env), []);
+    let key = folder.path().join("key");
+    fs::write(&key, "k\n").unwrap();
+    for (mode, expected) in [
+        (0o600, false),
+        (0o400, false),
+        (0o440, false), // Kubernetes, with `fsGroup`
+        (0o660, false),
+        (0o604, true),
+        (0o644, true),
+        (0o602, true),
+    ] {
+        fs::set_permissions(&key, fs::Permissions::from_mode(mode)).unwrap();
+        let warnings = config.key_warnings(&env);
+        let said = warnings.iter().any(|it| it.message.ends_with(&format!("(mode {mode:04o})")));
+        assert_eq!((warnings.len(), said), (usize::from(expected), expected), "{mode:o}");
+    }
 }
 
 #[test]

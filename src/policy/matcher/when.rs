@@ -129,6 +129,11 @@ impl When {
         Ok(Self { text: text.to_owned(), program, root, fields })
     }
 
+    /// The fields of `batch` that it names; none where it uses `batch` as a whole.
+    pub fn fields(&self) -> impl Iterator<Item = &str> {
+        self.fields.iter().flatten().map(String::as_str)
+    }
+
     /// The expression as written.
     pub fn as_str(&self) -> &str {
         &self.text
