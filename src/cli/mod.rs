@@ -53,6 +53,11 @@ impl Stop {
         self.token.cancel();
     }
 
+    /// The number of the signal that asked for it; 0 while none did.
+    pub fn number(&self) -> Arc<AtomicU8> {
+        Arc::clone(&self.number)
+    }
+
     /// The signal that asked for it, if one did.
     pub fn signal(&self) -> Option<u8> {
         let number = self.number.load(Ordering::SeqCst);

@@ -71,9 +71,12 @@ pub(super) fn none_begun(
 
 /// Without a state no account has a run.
 pub(super) fn no_state(error: &StateError, outside: &Outside) -> Exit {
-    let failure = failure::of_state("the state cannot be used".to_owned(), error);
-    failure.show(&outside.terminal, outside.stop.signal());
-    failure.exit
+    unusable(error).end(outside)
+}
+
+/// A state that cannot be used.
+pub(super) fn unusable(error: &StateError) -> Failure {
+    failure::of_state("the state cannot be used".to_owned(), error)
 }
 
 /// One run of each account.
@@ -307,7 +310,10 @@ const SUMMARY: [(&str, &str, Paint); 9] = [
 fn summary(swept: &sweep::Report, terminal: &Terminal) -> String {
     let mut text = String::new();
     for (name, words, paint) in SUMMARY {
-        let count = swept.swept.iter().filter(|one| in_words(&one.outcome) == name).count();
+        let met = swept.swept.iter().filter(|one| in_words(&one.outcome) == name).count();
+        // Those that were busy when the plan was made are no part of the sweep.
+        let planned = swept.plan.counts().get(name).copied().filter(|_| name == "busy");
+        let count = met + planned.unwrap_or(0);
         if count > 0 || name == "deleted" {
             let line = format!("{count:>7}  {words}");
             let _infallible = writeln!(text, "{}", terminal.paint(paint, &line));

@@ -86,6 +86,7 @@ impl Session {
             observer: Arc::new(All(observers)),
             seed: outside.seed,
             stop: outside.stop.token.clone(),
+            stopped_by: outside.stop.number(),
         };
         let log = open_log(global, outside, progress.as_ref());
         Ok(Self { fleet: Fleet::new(config, setting), progress, log })

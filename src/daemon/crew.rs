@@ -102,6 +102,7 @@ impl Crew {
             requests: 0,
             duration: told.clock.monotonic().duration_since(began),
             is_kept: self.state.is_durable(),
+            signal: None,
             unrecorded: None,
         };
         told.observer.observe(&told.scope, &report.finished());

@@ -551,7 +551,8 @@ impl Ashore {
         let env = Environment::from_iter([("BATCHSWEEP_API_KEY", "KEY0")]);
         let config = config::load_text("test.toml", &text, &env).unwrap();
         let stop = CancellationToken::new();
-        let setting = Setting { env: env.clone(), clock, observer, seed: 1, stop };
+        let stopped_by = Arc::default();
+        let setting = Setting { env: env.clone(), clock, observer, seed: 1, stop, stopped_by };
         let fleet = Fleet::new(config, setting);
         let state = fleet.state().await.unwrap();
         let request = Request { path: None, env, dry_run: DryRun::AsConfigured };

@@ -96,6 +96,13 @@ pub enum Event {
         /// From the first look before the deletion to its confirmation.
         duration: Duration,
     },
+    /// Every other batch had its turn; these are busy, and are looked at again for a while.
+    BusyWaiting {
+        /// How many.
+        batches: usize,
+        /// For how long at most.
+        wait: Duration,
+    },
     /// A batch was left alone, for now.
     BatchSkipped {
         /// The batch.

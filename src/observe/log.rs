@@ -283,6 +283,10 @@ impl Observer for Log {
                 info, scope, "batch.deleted", batch,
                 { attempt = attempt, duration_ms = ms(*duration), }, "deleted the batch"
             ),
+            Event::BusyWaiting { batches, wait } => line!(
+                info, scope, "busy.waiting", { batches = batches, wait_ms = ms(*wait), },
+                "all others had their turn; busy batches are waited for"
+            ),
             Event::BatchSkipped { batch, outcome, detail } => {
                 skipped(scope, batch, outcome, detail);
             }
@@ -369,6 +373,7 @@ fn run(scope: &Scope, event: &Event) {
         | Event::GuardTripped { .. }
         | Event::BatchWouldDelete { .. }
         | Event::BatchDeleted { .. }
+        | Event::BusyWaiting { .. }
         | Event::BatchSkipped { .. }
         | Event::BatchFailed { .. }
         | Event::ApiRetry { .. }

@@ -76,6 +76,7 @@ impl Observer for Progress {
             | Event::InventoryIncomplete { .. }
             | Event::GuardTripped { .. }
             | Event::BatchWouldDelete { .. }
+            | Event::BusyWaiting { .. }
             | Event::ApiRetry { .. }
             | Event::ApiPaused { .. }
             | Event::JournalSettled { .. }

@@ -5,6 +5,7 @@
 //! `cli`).
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicU8;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::{StreamExt, stream};
@@ -36,6 +37,8 @@ pub struct Setting {
     pub seed: u64,
     /// Cancelled when runs shall end.
     pub stop: CancellationToken,
+    /// The signal that asked for it; 0 while none did.
+    pub stopped_by: Arc<AtomicU8>,
 }
 
 /// The accounts of a configuration.
@@ -183,7 +186,12 @@ impl Fleet {
 
     /// Where runs write what they did.
     pub fn memorable<'m>(&'m self, state: &'m State) -> Memorable<'m> {
-        Memorable { state, config_hash: &self.config.hash, keep_history: self.config.keep_history }
+        Memorable {
+            state,
+            config_hash: &self.config.hash,
+            keep_history: self.config.keep_history,
+            stopped_by: &self.setting.stopped_by,
+        }
     }
 
     /// What is known of an account, for somebody who only looks.

@@ -10,6 +10,7 @@ mod past;
 pub mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
@@ -56,6 +57,8 @@ pub struct Memorable<'a> {
     pub config_hash: &'a str,
     /// How long runs and deletions are remembered.
     pub keep_history: Duration,
+    /// The signal that asked the program to end; 0 while none did.
+    pub stopped_by: &'a AtomicU8,
 }
 
 /// A plan with what the guards say of it, and what the rules with a grace selected.
@@ -178,6 +181,7 @@ impl<'a> Runner<'a> {
             duration: self.around.clock.monotonic().duration_since(self.began),
             ending,
             is_kept: memory.state.is_durable(),
+            signal: Some(memory.stopped_by.load(Ordering::SeqCst)).filter(|number| *number != 0),
             unrecorded: None,
         }
     }

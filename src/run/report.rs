@@ -33,6 +33,8 @@ pub struct RunReport {
     pub duration: Duration,
     /// Whether its plan is kept, so that a person may approve it.
     pub is_kept: bool,
+    /// The signal that asked the program to end, if one did.
+    pub signal: Option<u8>,
     /// Why the end of the run could not be written down, if so.
     pub unrecorded: Option<StateError>,
 }
@@ -47,6 +49,7 @@ impl RunReport {
             requests: 0,
             duration: Duration::ZERO,
             is_kept: false,
+            signal: None,
             unrecorded: None,
         }
     }
@@ -266,6 +269,11 @@ impl RunReport {
         self.unrecorded.as_ref().map_or(exit, |problem| exit.worse(exit_of_state(problem)))
     }
 
+    /// The number of that code.
+    pub fn exit_code(&self) -> u8 {
+        self.exit().code(self.signal)
+    }
+
     /// Batches by what became of them (or, where nothing was done, by verdict).
     pub fn counts(&self) -> BTreeMap<&'static str, usize> {
         match &self.ending {
@@ -341,7 +349,7 @@ impl RunReport {
             run_id: self.run_id,
             ended: now,
             outcome: self.outcome().to_owned(),
-            exit_code: self.exit().code(None),
+            exit_code: self.exit_code(),
             counts: counts.map(|(name, count)| (name.to_owned(), count as u64)).collect(),
             verified: self.verified(),
             requests: self.requests,
@@ -358,7 +366,7 @@ impl RunReport {
             verified: self.verified(),
             requests: self.requests,
             duration: self.duration,
-            exit_code: self.exit().code(None),
+            exit_code: self.exit_code(),
             error: self.error(),
         }
     }

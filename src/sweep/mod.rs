@@ -474,6 +474,12 @@ impl<'a> Sweep<'a> {
         let deadline = self.around.clock.monotonic() + self.settings.busy_wait;
         let (mut wait, longest) = POLL;
         let mut ended = ended;
+        let batches = swept.iter().filter(|one| is_busy(one)).count();
+        if ended == Ended::Whole && batches > 0 && wait <= self.settings.busy_wait {
+            let wait = self.settings.busy_wait;
+            let event = Event::BusyWaiting { batches, wait };
+            self.around.observer.observe(&self.around.scope, &event);
+        }
         while ended == Ended::Whole && swept.iter().any(is_busy) {
             let now = self.around.clock.monotonic();
             if now + wait > deadline {

@@ -65,7 +65,7 @@ async fn on_server() -> Option<(String, String, String)> {
 }
 
 /// Waits until that many calls of a kind have arrived.
-async fn called(world: &World, operation: Operation, calls: usize) {
+pub(crate) async fn called(world: &World, operation: Operation, calls: usize) {
     while world.emulator.count_of(operation) < calls {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

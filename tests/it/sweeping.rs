@@ -6,6 +6,7 @@ use batchsweep::clock::Clock;
 use batchsweep::emulator::{Answer, Delivery, Edit, Effect, Fault, Operation, ResultSet, State};
 use chrono::TimeDelta;
 
+use crate::memory::called;
 use crate::world::{OPEN, TMP, World, id};
 
 #[tokio::test(start_paused = true)]
@@ -154,7 +155,24 @@ async fn a_busy_batch_that_comes_to_rest_unchanged_goes_within_busy_wait() {
     world.emulator.edit_at(now + TimeDelta::seconds(60), Edit::Put(id(0), State::Idle));
     let ran = world.once().await;
     assert_eq!((ran.code, ran.count("deleted")), (0, 2), "{ran:?}");
+    let events = ran.events();
+    let waiting: Vec<_> = events.iter().filter(|it| it["event"] == "busy.waiting").collect();
+    assert_eq!((waiting.len(), &waiting[0]["batches"]), (1, &1.into()), "told when it begins");
+    assert_eq!(waiting[0]["wait_ms"], 300_000);
     world.assert_safe();
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_summary_counts_batches_that_are_busy_since_before_the_plan() {
+    let world = World::with_tmp(3).await;
+    world.emulator.edit(Edit::Put(id(0), State::Queued));
+    let ran = world.run(&["once"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.out.contains("      2  deleted\n      1  busy, left for the next run\n"),
+        "{ran:?}"
+    );
+    assert!(!ran.err.contains("busy.waiting"), "nothing is waited for: {ran:?}");
 }
 
 // fault: C7
@@ -181,21 +199,28 @@ async fn failures_in_a_row_end_the_sweep() {
 // fault: K3
 #[tokio::test(start_paused = true)]
 async fn a_signal_ends_the_sweep_after_the_call_in_flight() {
-    let world = World::with_tmp(5).await;
-    let stop = world.stop.clone();
-    world
-        .emulator
-        .script(Fault::on(Operation::Delete).nth(2).then(Effect::Delay(Duration::from_secs(3))));
-    let signal = async {
-        while world.emulator.destructive().len() < 2 {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        stop.by_signal(15);
-    };
-    let (ran, ()) = tokio::join!(world.once(), signal);
-    assert_eq!((ran.code, ran.count("deleted"), ran.count("not_reached")), (143, 2, 3), "{ran:?}");
-    assert_eq!(world.emulator.deleted().len(), 2);
-    world.assert_safe();
+    for (number, code) in [(15, 143), (2, 130)] {
+        let world = World::with_tmp(5).await.remembering();
+        let stop = world.stop.clone();
+        let late = Effect::Delay(Duration::from_secs(3));
+        world.emulator.script(Fault::on(Operation::Delete).nth(2).then(late));
+        let signal = async {
+            called(&world, Operation::Delete, 2).await;
+            stop.by_signal(number);
+        };
+        let (ran, ()) = tokio::join!(world.once(), signal);
+        assert_eq!((ran.code, ran.count("deleted"), ran.count("not_reached")), (code, 2, 3));
+        assert_eq!(world.emulator.deleted().len(), 2);
+        let finished = ran.events().pop().unwrap();
+        assert_eq!(
+            (&finished["event"], &finished["exit_code"]),
+            (&"run.finished".into(), &code.into())
+        );
+        assert_eq!(ran.only_run()["exit_code"], code);
+        let status = world.run(&["status", "--output", "json", "-q"]).await.json();
+        assert_eq!(status["accounts"][0]["last_run"]["exit_code"], code);
+        world.assert_safe();
+    }
 }
 
 // fault: K3
