@@ -60,7 +60,12 @@ async fn run() -> u8 {
         };
         // The first signal asks for an end, the second one is the end.
         if stop.signal().is_some() {
-            return 128 + number;
+            let code = 128 + number;
+            outside.terminal.error(&format!(
+                "stopped at once by a second signal; a deletion under way stays open, and the next run \
+                 settles it. Exit code {code}.\n"
+            ));
+            return code;
         }
         stop.by_signal(number);
     }

@@ -164,6 +164,9 @@ fn a_second_signal_ends_a_run_at_once_and_the_next_one_settles_what_was_open() {
             }
             let done = victim.end().await;
             assert_eq!(code(&done), Some(143), "{done:?}");
+            let said =
+                "a deletion under way stays open, and the next run settles it. Exit code 143.";
+            assert!(done.err.contains(said), "{done:?}");
             site.emulator.clear_script();
             let next = site.once().end().await;
             assert_eq!(code(&next), Some(0), "{next:?}");
