@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::batch::{batches, counted, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
-use crate::cli::failure::{self, Failure};
+use crate::cli::failure::{self, AccountFailure, Failure};
 use crate::cli::output::Paint;
 use crate::cli::schedule::{self, NextRun};
 use crate::cli::session::{self, Session, Watch};
@@ -34,19 +34,18 @@ pub(super) async fn run(command: &args::Check, global: &Global, outside: &Outsid
     let machine = config.key_warnings(&outside.env).into_iter().chain(config.memory_warnings());
     let warnings: Vec<_> = config.warnings.iter().cloned().chain(machine).collect();
     let strict_failure = command.strict && !warnings.is_empty();
-    match global.output {
-        Shape::Json => {
-            let now = outside.clock.now();
-            let document =
-                Document { ok: !strict_failure, ..Document::of_config(&config, &warnings, now) };
-            outside.terminal.json(&document);
-        }
-        Shape::Text => show(&config, &warnings, outside),
+    if global.output == Shape::Text {
+        show(&config, &warnings, outside);
+    } else if strict_failure || !command.online {
+        let document = Document::of_config(&config, &warnings, outside.clock.now());
+        let exit = if strict_failure { Exit::Configuration } else { Exit::Done };
+        let exit_code = exit.code(None);
+        outside.terminal.json(&Document { ok: !strict_failure, exit_code, ..document });
     }
     if strict_failure {
         return too_strict(warnings.len(), outside);
     }
-    if command.online { online(config, global, outside).await } else { Exit::Done }
+    if command.online { online(config, &warnings, global, outside).await } else { Exit::Done }
 }
 
 /// Shows a configuration that was refused: every error with its line.
@@ -221,7 +220,12 @@ fn pace(account: &Account) -> String {
 }
 
 /// Tries each key on the account's own page.
-async fn online(config: Config, global: &Global, outside: &Outside) -> Exit {
+async fn online(
+    config: Config,
+    warnings: &[Diagnostic],
+    global: &Global,
+    outside: &Outside,
+) -> Exit {
     let session = match Session::with(config, global, outside, Watch::Log) {
         Ok(session) => session,
         Err(exit) => return exit,
@@ -229,31 +233,35 @@ async fn online(config: Config, global: &Global, outside: &Outside) -> Exit {
     let tried =
         session.for_each_account(async |account: &Account| try_key(&session, account).await).await;
     let mut exit = Exit::Done;
-    for result in tried {
+    let (mut online, mut failures) = (Vec::new(), Vec::new());
+    for (account, result) in session.config.accounts.iter().zip(tried) {
+        let name = account.name.as_str();
         match result {
-            Ok(line) if global.output == Shape::Text => outside.terminal.data(&line),
-            Ok(_) => {}
+            Ok(batches) if global.output == Shape::Text => {
+                outside.terminal.data(&is_good(name, batches));
+            }
+            Ok(batches) => online.push(GoodKey { account: name, batches }),
             Err(failure) => {
-                exit = exit.worse(failure.exit);
-                failure.show(&outside.terminal, outside.stop.signal());
+                exit = exit.worse(failure.end(outside));
+                failures.push(AccountFailure::of(name, &failure, outside));
             }
         }
+    }
+    if global.output == Shape::Json {
+        let document = Document::of_config(&session.config, warnings, outside.clock.now());
+        let (error, exit_code) = (failure::joined(&failures), exit.code(outside.stop.signal()));
+        outside.terminal.json(&Document { online, failures, error, exit_code, ..document });
     }
     exit
 }
 
-async fn try_key(session: &Session, account: &Account) -> Result<String, Failure> {
+/// A key that opens its account, and how many batches that holds, if it says so.
+async fn try_key(session: &Session, account: &Account) -> Result<Option<u64>, Failure> {
     let name = account.name.as_str();
     let begin = |cause: &NotBegun| Failure { consequence: "", ..failure::of_begin(name, cause) };
     let runner = session.runner(account).map_err(|cause| begin(&cause))?;
     match runner.reader().account().await {
-        Ok(answer) => {
-            let count = answer.batches_used.map_or_else(
-                || "an unknown number of batches".to_owned(),
-                |count| counted(count, "batch", "batches"),
-            );
-            Ok(format!("account {name}: the key is good, the account holds {count}\n"))
-        }
+        Ok(answer) => Ok(answer.batches_used),
         Err(error) => Err(Failure {
             what: format!("account `{name}`: the key could not be proven good"),
             consequence: "",
@@ -262,6 +270,14 @@ async fn try_key(session: &Session, account: &Account) -> Result<String, Failure
             exit: exit_of_call(&error),
         }),
     }
+}
+
+fn is_good(account: &str, batches: Option<u64>) -> String {
+    let count = batches.map_or_else(
+        || "an unknown number of batches".to_owned(),
+        |count| counted(count, "batch", "batches"),
+    );
+    format!("account {account}: the key is good, the account holds {count}\n")
 }
 
 /// `check --output json`.
@@ -274,6 +290,17 @@ struct Document<'a> {
     accounts: Vec<&'a str>,
     rules: Vec<RuleDocument>,
     next_runs: Vec<NextRun>,
+    /// Accounts whose keys were tried, and are good.
+    online: Vec<GoodKey<'a>>,
+    failures: Vec<AccountFailure<'a>>,
+    error: Option<String>,
+    exit_code: u8,
+}
+
+#[derive(Debug, Serialize)]
+struct GoodKey<'a> {
+    account: &'a str,
+    batches: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -299,6 +326,10 @@ impl<'a> Document<'a> {
             accounts: config.accounts.iter().map(|account| account.name.as_str()).collect(),
             rules: rules.collect(),
             next_runs: schedule::next_runs(&config.accounts, now, FIRINGS),
+            online: Vec::new(),
+            failures: Vec::new(),
+            error: None,
+            exit_code: Exit::Done.code(None),
         }
     }
 
@@ -311,6 +342,10 @@ impl<'a> Document<'a> {
             accounts: Vec::new(),
             rules: Vec::new(),
             next_runs: Vec::new(),
+            online: Vec::new(),
+            failures: Vec::new(),
+            error: Some(rejected.to_string()),
+            exit_code: Exit::Configuration.code(None),
         }
     }
 }

@@ -7,7 +7,7 @@ use serde::Serialize;
 use crate::batch::{Batch, BatchId, Fact, and_list, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
-use crate::cli::failure::Failure;
+use crate::cli::failure::{self, AccountFailure, Failure};
 use crate::cli::history::{self, DeletionDocument};
 use crate::cli::hold::HoldDocument;
 use crate::cli::once;
@@ -71,46 +71,59 @@ pub(super) async fn run(command: &args::Explain, global: &Global, outside: &Outs
     };
     let past = match session.past().await {
         Ok(past) => past,
-        Err(error) => return once::no_state(&error, outside),
+        Err(error) => return once::unusable(&error).end_for(global, outside),
     };
     let look = async |account: &Account| look(&session, &past, account, &id).await;
     let found = session.for_each_account(look).await;
     past.close().await;
     let mut exit = Exit::Done;
-    let mut documents = Vec::new();
-    let mut gone = Vec::new();
+    let (mut documents, mut gone, mut failures) = (Vec::new(), Vec::new(), Vec::new());
     for (account, found) in session.config.accounts.iter().zip(&found) {
         match found {
             Ok(Found::Batch(explained)) => {
-                if global.output == Shape::Text {
-                    outside.terminal.data(&text(account, explained, outside));
-                }
+                tell(&text(account, explained, outside), global, outside);
                 documents.push(FoundDocument::of(account, explained));
             }
             Ok(Found::NotHere(past)) if past.deletions.is_empty() => {}
             Ok(Found::NotHere(past)) => {
-                if global.output == Shape::Text {
-                    outside.terminal.data(&gone_text(account, &id, past, outside));
-                }
+                tell(&gone_text(account, &id, past, outside), global, outside);
                 gone.push(FoundDocument::of_gone(account, &id, past));
             }
             Err(cause) => {
                 let failure = Failure { consequence: "", ..cause.failure(account) };
                 exit = exit.worse(failure.end(outside));
+                failures.push(AccountFailure::of(account.name.as_str(), &failure, outside));
             }
         }
     }
-    let (vanished, found) = (past.vanished.as_ref(), documents.first().or_else(|| gone.first()));
-    match (global.output, found) {
-        (Shape::Json, Some(found)) => {
-            let vanished_state = vanished.map(VanishedDocument::of);
-            outside.terminal.json(&Document { version: 1, found, vanished_state });
-        }
-        (Shape::Text, Some(_)) => vanished::show(vanished, outside),
-        (_, None) if exit == Exit::Done => exit = not_found(&id, &session, outside),
-        (_, None) => {}
+    let found = documents.first().or_else(|| gone.first());
+    let mut error = failure::joined(&failures);
+    if found.is_none() && exit == Exit::Done {
+        let failure = not_found(&id, &session);
+        exit = failure.end(outside);
+        error = Some(failure.sentence());
+    }
+    let (exit_code, vanished) = (exit.code(outside.stop.signal()), past.vanished.as_ref());
+    let vanished_state = vanished.map(VanishedDocument::of);
+    match global.output {
+        Shape::Json => outside.terminal.json(&Document {
+            version: 1,
+            found,
+            failures,
+            error,
+            exit_code,
+            vanished_state,
+        }),
+        Shape::Text => vanished::show(vanished.filter(|_| found.is_some()), outside),
     }
     exit
+}
+
+/// What one account has to say, to people.
+fn tell(text: &str, global: &Global, outside: &Outside) {
+    if global.output == Shape::Text {
+        outside.terminal.data(text);
+    }
 }
 
 async fn look(
@@ -151,7 +164,7 @@ fn bad_id(id: &str, problem: &str, outside: &Outside) -> Exit {
     .end(outside)
 }
 
-fn not_found(id: &BatchId, session: &Session, outside: &Outside) -> Exit {
+fn not_found(id: &BatchId, session: &Session) -> Failure {
     let names: Vec<_> =
         session.config.accounts.iter().map(|account| format!("`{}`", account.name)).collect();
     let accounts = if names.len() == 1 { "account" } else { "accounts" };
@@ -162,7 +175,6 @@ fn not_found(id: &BatchId, session: &Session, outside: &Outside) -> Exit {
         help: "ids are case-sensitive; `batchsweep plan --all` lists every batch".to_owned(),
         exit: Exit::SomeFailed,
     }
-    .end(outside)
 }
 
 /// The explanation for people: the sentence first, the table after it.
@@ -257,7 +269,10 @@ fn rows_of(rule: &RuleTrace) -> Vec<Vec<String>> {
 struct Document<'a> {
     version: u8,
     #[serde(flatten)]
-    found: &'a FoundDocument<'a>,
+    found: Option<&'a FoundDocument<'a>>,
+    failures: Vec<AccountFailure<'a>>,
+    error: Option<String>,
+    exit_code: u8,
     vanished_state: Option<VanishedDocument>,
 }
 

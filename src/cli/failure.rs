@@ -4,7 +4,10 @@
 
 use std::fmt::Write;
 
+use serde::Serialize;
+
 use crate::cli::Outside;
+use crate::cli::args::{Global, Shape};
 use crate::cli::output::{Paint, Terminal};
 use crate::inventory::IncompleteInventory;
 use crate::run::report::{Exit, NotBegun, exit_of_state};
@@ -47,11 +50,57 @@ impl Failure {
 }
 
 impl Failure {
+    /// What happened and why, in one line.
+    pub(super) fn sentence(&self) -> String {
+        std::iter::once(self.what.as_str())
+            .chain(self.causes.iter().map(String::as_str))
+            .collect::<Vec<_>>()
+            .join(": ")
+    }
+
+    /// The same as [`Failure::end`]; for programs also as a document, where nothing else is written.
+    pub(super) fn end_for(&self, global: &Global, outside: &Outside) -> Exit {
+        if global.output == Shape::Json {
+            let (error, exit_code) = (self.sentence(), self.exit.code(outside.stop.signal()));
+            outside.terminal.json(&FailureDocument { version: 1, error, exit_code });
+        }
+        self.end(outside)
+    }
+
     /// Writes it to standard error, and gives the exit code it asks for.
     pub(super) fn end(&self, outside: &Outside) -> Exit {
         self.show(&outside.terminal, outside.stop.signal());
         self.exit
     }
+}
+
+/// A command that came to nothing, as JSON.
+#[derive(Debug, Serialize)]
+struct FailureDocument {
+    version: u8,
+    error: String,
+    exit_code: u8,
+}
+
+/// What one account could not do, as JSON.
+#[derive(Debug, Serialize)]
+pub(super) struct AccountFailure<'a> {
+    account: &'a str,
+    error: String,
+    exit_code: u8,
+}
+
+impl<'a> AccountFailure<'a> {
+    pub(super) fn of(account: &'a str, failure: &Failure, outside: &Outside) -> Self {
+        let exit_code = failure.exit.code(outside.stop.signal());
+        Self { account, error: failure.sentence(), exit_code }
+    }
+}
+
+/// The errors of several accounts as one; `None` where there is none.
+pub(super) fn joined(failures: &[AccountFailure<'_>]) -> Option<String> {
+    let errors: Vec<_> = failures.iter().map(|failure| failure.error.as_str()).collect();
+    (!errors.is_empty()).then(|| errors.join("; "))
 }
 
 /// What is true of every run that ended before it could delete.

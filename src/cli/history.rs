@@ -1,10 +1,11 @@
 //! `history`: past deletions, newest first, also of batches long gone.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use crate::batch::{BatchId, counted, escaped};
+use crate::batch::{BatchId, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure::{self, Failure};
@@ -99,9 +100,20 @@ fn text(deletions: &[Deletion]) -> String {
     if deletions.is_empty() {
         return "No such deletion is remembered.\n".to_owned();
     }
-    let count = counted(deletions.len() as u128, "deletion", "deletions");
     let head = ["WHEN", "ACCOUNT", "ID", "NAME", "RULE", "OUTCOME"];
-    table(&head, deletions.iter().map(row)) + &format!("\n{count}, the newest first\n")
+    table(&head, deletions.iter().map(row))
+        + &format!("\n{}, the newest first\n", counts(deletions))
+}
+
+/// How many had each outcome: `3 deleted, 1 not reached`.
+fn counts(deletions: &[Deletion]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for deletion in deletions {
+        *counts.entry(outcome(deletion)).or_default() += 1;
+    }
+    let words =
+        counts.into_iter().map(|(name, count)| format!("{count} {}", name.replace('_', " ")));
+    words.collect::<Vec<_>>().join(", ")
 }
 
 /// A deletion as a row of a table.

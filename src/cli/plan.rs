@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::batch::{Batch, RuleName, batches, counted, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
-use crate::cli::failure::{self, Failure};
+use crate::cli::failure::{self, AccountFailure, Failure};
 use crate::cli::once;
 use crate::cli::output::{Paint, Terminal, ago, cut, table, verdict_in_words};
 use crate::cli::session::{Session, Watch};
@@ -80,7 +80,7 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
     };
     let past = match session.past().await {
         Ok(past) => past,
-        Err(error) => return once::no_state(&error, outside),
+        Err(error) => return once::unusable(&error).end_for(global, outside),
     };
     let one = async |account: &Account| one(&session, &past, account).await;
     let made = session.for_each_account(one).await;
@@ -89,7 +89,7 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
     let rows = if command.all { Rows::All } else { Rows::Deletions(ROWS) };
     let mut exit = Exit::Done;
     let mut documents = Vec::new();
-    let mut sealed = Vec::new();
+    let (mut sealed, mut failures) = (Vec::new(), Vec::new());
     for (account, result) in session.config.accounts.iter().zip(&made) {
         match result {
             Ok((admission, origin)) => {
@@ -105,22 +105,28 @@ pub(super) async fn run(command: &args::Plan, global: &Global, outside: &Outside
                 }
             }
             Err(cause) => {
-                exit = exit.worse(cause.failure(account).end(outside));
+                let failure = cause.failure(account);
+                exit = exit.worse(failure.end(outside));
+                failures.push(AccountFailure::of(account.name.as_str(), &failure, outside));
             }
         }
     }
+    if let Some(out) = command.out.as_ref().filter(|_| exit == Exit::Done) {
+        exit = write_sealed(out, sealed, global, outside);
+    }
     let vanished = past.vanished.as_ref();
     match global.output {
-        Shape::Json => {
-            let vanished_state = vanished.map(VanishedDocument::of);
-            outside.terminal.json(&Document { version: 1, plans: documents, vanished_state });
-        }
+        Shape::Json => outside.terminal.json(&Document {
+            version: 1,
+            plans: documents,
+            error: failure::joined(&failures),
+            failures,
+            exit_code: exit.code(outside.stop.signal()),
+            vanished_state: vanished.map(VanishedDocument::of),
+        }),
         Shape::Text => vanished::show(vanished, outside),
     }
-    match &command.out {
-        Some(out) if exit == Exit::Done => write_sealed(out, sealed, global, outside),
-        Some(_) | None => exit,
-    }
+    exit
 }
 
 /// Writes sealed plans: whole, or not at all.
@@ -355,6 +361,9 @@ fn about(seconds: usize) -> String {
 struct Document<'a> {
     version: u8,
     plans: Vec<PlanDocument<'a>>,
+    failures: Vec<AccountFailure<'a>>,
+    error: Option<String>,
+    exit_code: u8,
     vanished_state: Option<VanishedDocument>,
 }
 

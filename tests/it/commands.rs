@@ -211,7 +211,8 @@ async fn documents_have_the_keys_of_the_manual() {
     };
 
     let plan = document(&["plan"]).await;
-    assert_eq!(keys(&plan), sorted("version plans"));
+    let ended = "failures error exit_code";
+    assert_eq!(keys(&plan), sorted(&format!("version plans {ended} vanished_state")));
     let plan = &plan["plans"][0];
     let wanted = "account product run_id made_at expires_at dry_run config_hash inventory counts guards \
                   batches requests_needed";
@@ -230,13 +231,14 @@ async fn documents_have_the_keys_of_the_manual() {
 
     let explain = document(&["explain", "AA000001"]).await;
     let wanted = "version account batch verdict reason rules eligible_at holds history";
-    assert_eq!(keys(&explain), sorted(wanted));
+    assert_eq!(keys(&explain), sorted(&format!("{wanted} {ended} vanished_state")));
     assert_eq!(keys(&explain["batch"]), sorted("id name status created_at last_run"));
     assert_eq!(keys(&explain["rules"][0]), sorted("rule kind answer matchers"));
     assert_eq!(keys(&explain["rules"][0]["matchers"][0]), sorted("matcher wanted seen answer"));
 
     let check = document(&["check"]).await;
-    assert_eq!(keys(&check), sorted("version ok errors warnings accounts rules next_runs"));
+    let wanted = "version ok errors warnings accounts rules next_runs online";
+    assert_eq!(keys(&check), sorted(&format!("{wanted} {ended}")));
     assert_eq!(keys(&check["rules"][0]), sorted("account rule"));
 
     let test = document(&["test"]).await;
@@ -255,4 +257,33 @@ async fn documents_have_the_keys_of_the_manual() {
     let check = document(&["check"]).await;
     assert_eq!(check["ok"], false);
     assert_eq!(keys(&check["errors"][0]), sorted("file line column path message help"));
+}
+
+// fault: N2
+#[tokio::test(start_paused = true)]
+async fn what_could_not_be_done_is_in_the_json_too() {
+    let world = World::with_tmp(1).await;
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    world.raw_file(&format!(
+        "{OPEN}{TMP}[accounts.main]\nproduct = \"serpwow\"\nbase_url = \"http://{free}/live\"\n"
+    ));
+    for args in [&["plan"][..], &["explain", &id(0)], &["check", "--online"]] {
+        let ran = world.run(&[args, &["--output", "json", "-q"]].concat()).await;
+        let document = ran.json();
+        assert_eq!((ran.code, &document["exit_code"]), (75, &75.into()), "{args:?}: {ran:?}");
+        let error = document["error"].as_str().unwrap();
+        assert!(error.starts_with("account `main`: "), "{args:?}: {error}");
+        let failure = &document["failures"][0];
+        assert_eq!((&failure["account"], &failure["exit_code"]), (&"main".into(), &75.into()));
+    }
+    let world = World::with_tmp(1).await;
+    let ran = world.run(&["explain", "BB000000", "--output", "json", "-q"]).await;
+    let document = ran.json();
+    assert_eq!((ran.code, &document["exit_code"]), (1, &1.into()), "{ran:?}");
+    assert!(document["error"].as_str().unwrap().contains("no batch has the id"), "{document}");
+    for args in [&["plan"][..], &["explain", &id(0)], &["check", "--online"]] {
+        let document = world.run(&[args, &["--output", "json", "-q"]].concat()).await.json();
+        let none = (&document["error"], &document["exit_code"], &document["failures"]);
+        assert_eq!(none, (&Value::Null, &0.into(), &Value::Array(Vec::new())), "{args:?}");
+    }
 }
