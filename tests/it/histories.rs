@@ -407,6 +407,7 @@ impl History {
         let limit = file.max_deletes.map_or_else(|| "\"off\"".to_owned(), |most| most.to_string());
         let mut text = format!(
             "dry_run = false\n[guards]\nmax_deletes = {limit}\nmax_delete_percent = \"off\"\n\
+             max_clock_skew = \"off\"\n\
              probation = \"{}h\"\n[sweep]\nrequests_per_second = 1000\nbusy_wait = \"0s\"\n",
             file.probation
         );
