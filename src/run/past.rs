@@ -165,7 +165,10 @@ pub(super) async fn approved(
 
 /// Whether the listing is taken as the account's, so that the next one is measured by it.
 pub(super) fn is_believed(admission: &Admission) -> bool {
-    !admission.as_ref().is_err_and(|tripped| tripped.doubts_the_listing())
+    admission
+        .as_ref()
+        .err()
+        .is_none_or(|tripped| !tripped.doubts_the_listing() && !tripped.doubts_the_clock())
 }
 
 /// Remembers a complete listing and what the rules with a grace selected of it. One that is doubted,

@@ -6,7 +6,7 @@
 use serde_json::Value;
 
 use crate::told::{assert_printable, assert_told};
-use crate::world::{Ran, World, id};
+use crate::world::{OPEN, Ran, TMP, World, id};
 
 /// An account of two batches that go and one that is held, whose state is lost.
 async fn world() -> World {
@@ -32,6 +32,10 @@ async fn without_its_past_no_run_deletes_anything_until_somebody_says_that_this_
     for args in [&["once"][..], &["once", "--dry-run"]] {
         assert_told(&format!("{args:?}"), &world.run(args).await, 3, &parts);
     }
+    world.file(&format!(
+        "{OPEN}{TMP}[schedule]\ncron = \"15 3 * * *\"\n[server]\nlisten = \"off\"\n"
+    ));
+    assert_told("the service", &world.run(&["run"]).await, 3, &parts[..2]);
     let (code, document) = json(&world, &["once"]).await;
     let run = &document["runs"][0];
     assert_eq!((code, &run["exit_code"], &run["outcome"]), (3, &3.into(), &"failed".into()));
