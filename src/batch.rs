@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::Serialize;
 
 use crate::clock::Timestamp;
@@ -342,7 +343,34 @@ pub struct Batch {
     /// The number that its next result set will get, from 1.
     pub next_result_set_id: Fact<u64>,
     /// The record as the API sent it: JSON text, for the second opinion and for expressions.
-    pub raw: Box<str>,
+    pub raw: Raw,
+}
+
+/// A text of the API, as a part of the answer that it came in. It keeps the whole answer: a page is one
+/// piece of memory that goes when its records go. As ten thousand pieces among others they would leave
+/// holes that little fits into.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Raw(Bytes);
+
+impl Raw {
+    /// A text that was read in an answer; a copy where it stands elsewhere.
+    pub fn of(text: &str, answer: &Bytes) -> Self {
+        let (part, whole) = (text.as_bytes().as_ptr_range(), answer.as_ptr_range());
+        let is_part = whole.start <= part.start && part.end <= whole.end;
+        if is_part { Self(answer.slice_ref(text.as_bytes())) } else { text.into() }
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        // It was text when it came here.
+        str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl From<&str> for Raw {
+    fn from(text: &str) -> Self {
+        Self(Bytes::copy_from_slice(text.as_bytes()))
+    }
 }
 
 /// Characters of a name that are shown: enough to know it, and no log line of a megabyte.
@@ -584,7 +612,7 @@ pub(crate) mod fixtures {
                     Some((field.to_owned(), (*count.known()?).into()))
                 }),
             );
-            self.0.raw = serde_json::Value::Object(raw).to_string().into();
+            self.0.raw = serde_json::Value::Object(raw).to_string().as_str().into();
             self.0
         }
     }

@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use crate::api::client::{PAGE_SIZE, Page, Reader, Record, Surroundings};
 use crate::api::error::{Error, Kind};
-use crate::batch::{Batch, BatchId, Fact, batches, counted, escaped, hex};
+use crate::batch::{Batch, BatchId, Fact, Raw, batches, counted, escaped, hex};
 use crate::observe::event::Event;
 
 /// How often one account is listed anew when somebody else's work disturbs the listing.
@@ -65,7 +65,7 @@ impl Inventory {
     /// reviewed and the listing is remembered.
     #[must_use]
     pub fn without_records(mut self) -> Self {
-        self.batches.iter_mut().for_each(|batch| batch.raw = Box::default());
+        self.batches.iter_mut().for_each(|batch| batch.raw = Raw::default());
         self
     }
 
@@ -81,7 +81,7 @@ impl Inventory {
         for batch in &self.batches {
             hash.update(batch.id.as_str());
             hash.update([0]);
-            hash.update(batch.raw.as_bytes());
+            hash.update(batch.raw.as_str());
             hash.update([0]);
         }
         for id in &self.hostile_ids {
@@ -362,7 +362,8 @@ impl Proof {
         if distinct > 0 && readable == 0 {
             return Err(Flaw::NothingReadable { records: distinct });
         }
-        self.batches.sort_by(|a, b| by_age(a).cmp(&by_age(b)));
+        // No two have the same id; a stable sort would take as much memory again.
+        self.batches.sort_unstable_by(|a, b| by_age(a).cmp(&by_age(b)));
         self.batches.shrink_to_fit();
         Ok(Inventory { batches: self.batches, hostile_ids: self.hostile_ids, account_count })
     }

@@ -85,7 +85,7 @@ pub fn review(plan: &Plan, rules: &Rules<'_>) -> Vec<Finding> {
         if !is_claim && contests.is_empty() {
             continue;
         }
-        let record = Record::read(&batch.raw);
+        let record = Record::read(batch.raw.as_str());
         for contest in &mut contests {
             contest.enter(batch, &record, &reviewer.ground);
         }

@@ -172,7 +172,7 @@ mod tests {
         let rule = Rule::read(&raw);
         let mut contest = Contest::of(&name, &rule).unwrap();
         for batch in batches {
-            contest.enter(batch, &Record::read(&batch.raw), &ground);
+            contest.enter(batch, &Record::read(batch.raw.as_str()), &ground);
         }
         let standing = contest.settle(ground.now(), zone);
         let mut kept = Vec::new();

@@ -16,7 +16,7 @@ use super::hide;
 use super::near;
 use super::place::{KeyPath, Origin};
 use super::raw::{RawConfig, RawRule, RawTest, RawTestBatch};
-use crate::batch::{AccountName, Batch, BatchId, Fact, RuleName, Status, word};
+use crate::batch::{AccountName, Batch, BatchId, Fact, Raw, RuleName, Status, word};
 use crate::clock::Timestamp;
 use crate::policy::verdict::Verdict;
 
@@ -89,7 +89,7 @@ impl Described {
         created_at: Timestamp,
         last_run: Option<Timestamp>,
         next_result_set_id: u64,
-    ) -> Box<str> {
+    ) -> Raw {
         let written = |time: Timestamp| time.to_rfc3339_opts(SecondsFormat::Millis, true);
         let mut record = json!({
             "id": self.id.as_str(),
@@ -107,7 +107,7 @@ impl Described {
         if let (Some(last_run), Some(fields)) = (last_run, record.as_object_mut()) {
             fields.insert("last_run".to_owned(), written(last_run).into());
         }
-        record.to_string().into()
+        record.to_string().as_str().into()
     }
 }
 

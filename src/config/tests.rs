@@ -480,11 +480,11 @@ fn a_case_is_idle_manual_enabled_and_ran_when_it_was_made() {
     assert_eq!(batch.schedule_type, Fact::Known("manual".into()));
     assert_eq!((ran.expect, ran.by.as_ref().unwrap().as_str()), ("delete", "old"));
     assert!(ran.place.ends_with("config.toml:6"), "{}", ran.place);
-    let record: serde_json::Value = serde_json::from_str(&batch.raw).unwrap();
+    let record: serde_json::Value = serde_json::from_str(batch.raw.as_str()).unwrap();
     insta::assert_json_snapshot!(record);
     let batch = never.batch_at(now);
     assert_eq!(batch.never_ran(), Some(true));
-    assert!(!batch.raw.contains("last_run"));
+    assert!(!batch.raw.as_str().contains("last_run"));
     assert_eq!(never.account, None);
     let batch = thrice.batch_at(now);
     assert_eq!(batch.next_result_set_id, Fact::Known(4));

@@ -201,7 +201,7 @@ pub(super) async fn remember(
     };
     // Records are for later commands; where nothing outlives the process there are none.
     let records = inventory.batches().iter().filter(|_| state.is_durable());
-    state.store_inventory(&listing, records.map(|batch| &*batch.raw)).await
+    state.store_inventory(&listing, records.map(|batch| batch.raw.as_str())).await
 }
 
 /// Keeps a plan that guards stopped, so that it may be approved.

@@ -122,7 +122,7 @@ impl Reader {
     /// When no attempt brought an envelope with `success: true` and a listing in it.
     pub async fn list(&self, page: u32) -> Result<Page, Error> {
         self.read(&Call::List { page }, |reply| {
-            judge::success(reply, &self.keys)?.page(self.family)
+            judge::success(reply, &self.keys)?.page(self.family, &reply.body)
         })
         .await
     }

@@ -7,6 +7,8 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::api::answer::{DeleteAnswer, Lookup};
 use crate::api::error::{Error, KeyRefusal, Kind, Operation, ServerText};
 use crate::api::key::Keys;
@@ -25,7 +27,7 @@ pub(super) struct Reply {
     pub(super) points_to: Option<Box<str>>,
     /// The address that was asked, without its query.
     pub(super) asked: Box<str>,
-    pub(super) body: Vec<u8>,
+    pub(super) body: Bytes,
 }
 
 impl Reply {
@@ -70,7 +72,7 @@ pub(super) fn lookup(
     if says_not_found(reply, id) {
         return Ok(Lookup::Missing);
     }
-    let batch = success(reply, keys)?.batch(family)?;
+    let batch = success(reply, keys)?.batch(family, &reply.body)?;
     if batch.id != *id {
         return Err(Kind::Unexpected("the answer is about another batch".to_owned()));
     }

@@ -26,7 +26,7 @@ fn reply(status: u16, body: &str) -> Reply {
         retry_after: None,
         points_to: None,
         asked: "http://x/batches".into(),
-        body: body.into(),
+        body: Bytes::copy_from_slice(body.as_bytes()),
     }
 }
 

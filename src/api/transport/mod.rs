@@ -11,6 +11,7 @@ use std::error::Error as _;
 use std::io;
 use std::time::Duration;
 
+use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use reqwest::header::{self, HeaderMap, HeaderName};
 use tokio::time::timeout;
@@ -132,15 +133,19 @@ impl Transport {
         let mut reply = self.head(response.status().as_u16(), response.headers());
         reply.asked = asked;
         let size = response.content_length().unwrap_or(0);
-        reply.body.reserve(usize::try_from(size).unwrap_or(MAX_BODY).min(MAX_BODY));
-        loop {
-            let read = reply.body.len();
-            match response.chunk().await.map_err(|error| lost(error, Some(read)))? {
-                Some(chunk) if read + chunk.len() > MAX_BODY => return Err(Lost::TooLarge),
-                Some(chunk) => reply.body.extend_from_slice(&chunk),
-                None => return Ok(reply),
+        let mut body = Vec::with_capacity(usize::try_from(size).unwrap_or(MAX_BODY).min(MAX_BODY));
+        while let Some(chunk) =
+            response.chunk().await.map_err(|error| lost(error, Some(body.len())))?
+        {
+            if body.len() + chunk.len() > MAX_BODY {
+                return Err(Lost::TooLarge);
             }
+            body.extend_from_slice(&chunk);
         }
+        // A page stays for as long as its records do.
+        body.shrink_to_fit();
+        reply.body = body.into();
+        Ok(reply)
     }
 
     fn head(&self, status: u16, headers: &HeaderMap) -> Reply {
@@ -156,7 +161,7 @@ impl Transport {
             retry_after: text(header::RETRY_AFTER),
             points_to: location.map(|to: Box<str>| self.host_of(&to)),
             asked: Box::default(),
-            body: Vec::new(),
+            body: Bytes::new(),
         }
     }
 

@@ -9,6 +9,7 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
@@ -99,8 +100,8 @@ impl<'a> Envelope<'a> {
         Ok(Self { success: info.success, message, body })
     }
 
-    /// The page of a listing.
-    pub(super) fn page(&self, family: Family) -> Result<Page, Kind> {
+    /// The page of a listing. The records are parts of the body.
+    pub(super) fn page(&self, family: Family, body: &Bytes) -> Result<Page, Kind> {
         let (ours, theirs) = match family {
             Family::Batches => (&self.body.batches, &self.body.collections),
             Family::Collections => (&self.body.collections, &self.body.batches),
@@ -109,7 +110,7 @@ impl<'a> Envelope<'a> {
             return Err(lacking(family.plural(), theirs.as_ref(), family));
         };
         let records: Result<Vec<Record>, Kind> =
-            records.iter().map(|raw| read_record(raw.get(), family)).collect();
+            records.iter().map(|raw| read_record(raw.get(), body, family)).collect();
         Ok(Page {
             total_count: count("total_count", self.body.total_count)?,
             total_pages: count("total_pages", self.body.total_pages)?,
@@ -120,7 +121,7 @@ impl<'a> Envelope<'a> {
     }
 
     /// The one batch of a Get.
-    pub(super) fn batch(&self, family: Family) -> Result<Box<Batch>, Kind> {
+    pub(super) fn batch(&self, family: Family, body: &Bytes) -> Result<Box<Batch>, Kind> {
         let (ours, theirs) = match family {
             Family::Batches => (self.body.batch, self.body.collection),
             Family::Collections => (self.body.collection, self.body.batch),
@@ -128,7 +129,7 @@ impl<'a> Envelope<'a> {
         let Some(raw) = ours else {
             return Err(lacking(family.singular(), theirs.as_ref(), family));
         };
-        match read_record(raw.get(), family)? {
+        match read_record(raw.get(), body, family)? {
             Record::Batch(batch) => Ok(batch),
             Record::HostileId { .. } | Record::NoId => {
                 Err(Kind::Unexpected(format!("the `{}` has no readable id", family.singular())))

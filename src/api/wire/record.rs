@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use bytes::Bytes;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -14,16 +15,16 @@ use crate::api::answer::Record;
 use crate::api::error::Kind;
 use crate::api::product::Family;
 use crate::api::wire::{MAX_DEPTH, field};
-use crate::batch::{Batch, BatchId, Fact, Status, word};
+use crate::batch::{Batch, BatchId, Fact, Raw, Status, word};
 
 /// What an ambiguous record's fields say.
 const AMBIGUOUS: &str = "the record has a key twice, or one that is not Unicode";
 
-/// Reads a record, which is valid JSON.
+/// Reads a record, which is valid JSON, of a body.
 ///
 /// # Errors
 /// When it is nested too deeply (fault J2).
-pub(super) fn read_record(raw: &str, family: Family) -> Result<Record, Kind> {
+pub(super) fn read_record(raw: &str, body: &Bytes, family: Family) -> Result<Record, Kind> {
     if is_too_deep(raw) {
         let sentence = format!("the answer is nested more than {MAX_DEPTH} deep");
         return Err(Kind::BrokenBody(sentence));
@@ -39,7 +40,7 @@ pub(super) fn read_record(raw: &str, family: Family) -> Result<Record, Kind> {
     };
     let Some(id) = id else { return Ok(Record::NoId) };
     Ok(match BatchId::parse(&id) {
-        Ok(id) => Record::Batch(Box::new(fields.batch(id, raw))),
+        Ok(id) => Record::Batch(Box::new(fields.batch(id, Raw::of(raw, body)))),
         Err(_kept_and_never_asked_for) => Record::HostileId { id: id.into() },
     })
 }
@@ -135,7 +136,7 @@ impl<'a> Fields<'a> {
         })
     }
 
-    fn batch(&self, id: BatchId, raw: &str) -> Batch {
+    fn batch(&self, id: BatchId, raw: Raw) -> Batch {
         if self.is_ambiguous {
             return unreadable(id, raw);
         }
@@ -154,7 +155,7 @@ impl<'a> Fields<'a> {
             searches: self.searches(),
             results_count: field::fact(self.results_count.once(), field::whole),
             next_result_set_id: field::fact(self.next_result_set_id.once(), field::whole),
-            raw: raw.into(),
+            raw,
         }
     }
 
@@ -173,7 +174,7 @@ fn read_word(raw: &str) -> Option<crate::batch::Word> {
     field::text(raw).map(|text| word(&text))
 }
 
-fn unreadable(id: BatchId, raw: &str) -> Batch {
+fn unreadable(id: BatchId, raw: Raw) -> Batch {
     fn fact<T>() -> Fact<T> {
         Fact::Unreadable(AMBIGUOUS.into())
     }
@@ -190,7 +191,7 @@ fn unreadable(id: BatchId, raw: &str) -> Batch {
         searches: fact(),
         results_count: fact(),
         next_result_set_id: fact(),
-        raw: raw.into(),
+        raw,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Answers as they come, good, odd and broken.
 
 use super::*;
-use crate::batch::{BatchId, Fact, Status};
+use crate::batch::{BatchId, Fact, Raw, Status};
 
 /// The contract's own example of a record (§2.1), with every field that is read.
 const WHOLE: &str = r#"{"id":"2A6F94BB","created_at":"2020-01-01T00:00:01.000Z",
@@ -21,7 +21,8 @@ fn listing(records: &str) -> String {
 }
 
 fn page(body: &str, family: Family) -> Result<Page, Kind> {
-    Envelope::read(body.as_bytes()).unwrap().page(family)
+    let body = Bytes::copy_from_slice(body.as_bytes());
+    Envelope::read(&body).unwrap().page(family, &body)
 }
 
 fn record(raw: &str) -> Record {
@@ -44,6 +45,17 @@ fn with(fields: &str) -> Batch {
 
 fn unreadable<T>(text: &str) -> Fact<T> {
     Fact::Unreadable(text.into())
+}
+
+#[test]
+fn a_record_is_a_part_of_its_page_and_no_copy() {
+    let body = Bytes::from(listing(WHOLE));
+    let page = Envelope::read(&body).unwrap().page(Family::Batches, &body).unwrap();
+    let Some(Record::Batch(batch)) = page.records.first() else { panic!("{page:?}") };
+    let raw = batch.raw.as_str();
+    assert_eq!(raw, WHOLE);
+    assert!(body.as_ptr_range().contains(&raw.as_ptr()));
+    assert_eq!(Raw::of("elsewhere", &body).as_str(), "elsewhere");
 }
 
 #[test]
@@ -331,7 +343,8 @@ fn the_other_family_is_recognised() {
         Err(Kind::WrongFamily { expected: "collections" })
     );
     let got = envelope(r#""collection":{"id":"A1"}"#);
-    let error = Envelope::read(got.as_bytes()).unwrap().batch(Family::Batches).unwrap_err();
+    let error =
+        Envelope::read(got.as_bytes()).unwrap().batch(Family::Batches, &Bytes::new()).unwrap_err();
     assert_eq!(error, Kind::WrongFamily { expected: "batches" });
     let neither = envelope(r#""x":1"#);
     let error = page(&neither, Family::Batches).unwrap_err();
@@ -359,7 +372,7 @@ fn a_listing_must_say_how_much_it_holds() {
 fn a_get_needs_an_object_with_an_id() {
     let get = |inner: &str| {
         let body = envelope(&format!(r#""batch":{inner}"#));
-        Envelope::read(body.as_bytes()).unwrap().batch(Family::Batches)
+        Envelope::read(body.as_bytes()).unwrap().batch(Family::Batches, &Bytes::new())
     };
     assert_eq!(get(r#"{"id":"A1"}"#).unwrap().id.as_str(), "A1");
     for inner in ["{}", r#"{"id":1}"#, r#"{"id":"stopall"}"#, "[]", "null"] {

@@ -153,7 +153,7 @@ impl When {
 
     /// The batch as the expression sees it: only the fields that it names are converted.
     fn subject(&self, batch: &Batch) -> Option<Value> {
-        let mut reading = serde_json::Deserializer::from_str(&batch.raw);
+        let mut reading = serde_json::Deserializer::from_str(batch.raw.as_str());
         let fields = reading.deserialize_map(Fields { wanted: self.fields.as_ref() }).ok()?;
         let mut map = HashMap::with_capacity(fields.len() + 2);
         for (name, value) in fields {
