@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use chrono::TimeDelta;
 use serde::Serialize;
 
 use crate::cli::Outside;
@@ -12,7 +13,7 @@ use crate::clock::Timestamp;
 use crate::config::Account;
 use crate::policy::shown;
 use crate::run::report::Exit;
-use crate::schedule::{CatchUp, Firing, Schedule, Timing};
+use crate::schedule::{CatchUp, Firing, MOST_COUNTED, Note, Schedule, Timing};
 
 /// Runs the command.
 pub(super) fn run(command: &args::Schedule, global: &Global, outside: &Outside) -> Exit {
@@ -40,13 +41,34 @@ fn text(account: &Account, now: Timestamp, count: usize, outside: &Outside) -> S
     let name = outside.terminal.paint(Paint::Strong, account.name.as_str());
     let mut text = format!("{name}  {}\n", in_words(&account.timing));
     let Some(schedule) = account.timing.schedule() else { return text };
-    let rows = schedule.firings(now).take(count).map(|firing| {
+    let row = |firing: Firing| {
         let note = firing.note.in_words().unwrap_or_default().to_owned();
         vec![local(&firing), utc(&firing), note]
-    });
+    };
+    let mut rows: Vec<_> = schedule.firings(now).take(count).map(row).collect();
+    let later: Vec<_> = odd_ones(schedule, now, count).map(row).collect();
+    if !later.is_empty() {
+        rows.push(vec!["…".to_owned(), String::new(), String::new()]);
+        rows.extend(later);
+    }
     let _infallible = write!(text, "{}", table(&["LOCAL", "UTC", ""], rows));
     text
 }
+
+/// Firings of a year, beyond those shown, that a change of the clocks does something to: the first few.
+fn odd_ones(
+    schedule: &Schedule,
+    now: Timestamp,
+    shown: usize,
+) -> impl Iterator<Item = Firing> + '_ {
+    let a_year_on = now + TimeDelta::days(366);
+    let of_a_year = schedule.firings(now).take(MOST_COUNTED).skip(shown);
+    let of_a_year = of_a_year.take_while(move |firing| firing.at < a_year_on);
+    of_a_year.filter(|firing| firing.note != Note::None).take(ODD_ONES)
+}
+
+/// A year has one gap and one fold, which may come twice.
+const ODD_ONES: usize = 3;
 
 /// When an account runs, in one line.
 pub(super) fn in_words(timing: &Timing) -> String {

@@ -287,3 +287,21 @@ async fn what_could_not_be_done_is_in_the_json_too() {
         assert_eq!(none, (&Value::Null, &0.into(), &Value::Array(Vec::new())), "{args:?}");
     }
 }
+
+// fault: C3
+#[tokio::test(start_paused = true)]
+async fn schedule_shows_the_next_firings_and_what_changes_of_the_clocks_do() {
+    let world = World::new().await;
+    world.file(
+        "[schedule]\ncron = \"30 2 * * *\"\ntimezone = \"Europe/Paris\"\njitter = \"5min\"\n\
+         [accounts.by-hand]\nproduct = \"bluecart\"\nschedule.cron = \"off\"\n\
+         [delete.tmp]\nname = \"tmp-*\"\nolder_than = \"7d\"\n",
+    );
+    let text = world.run(&["schedule", "--count", "2"]).await;
+    assert_eq!((text.code, text.err.as_str()), (0, ""));
+    insta::assert_snapshot!("schedule", text.out);
+    let json = world.run(&["schedule", "--count", "1", "--output", "json"]).await;
+    insta::assert_snapshot!("schedule_json", json.out);
+    let far = world.run(&["schedule", "--count", "0"]).await;
+    assert_eq!(far.code, 2, "{far:?}");
+}
