@@ -177,7 +177,7 @@ fn plain_parse(bencher: Bencher<'_, '_>) {
     let (listed, _) = &*LISTED;
     bencher.bench(|| {
         let trees =
-            listed.iter().map(|batch| serde_json::from_str::<serde_json::Value>(&batch.raw));
+            listed.iter().map(|batch| serde_json::from_str::<serde_json::Value>(batch.raw.as_str()));
         trees.flatten().count()
     });
 }
