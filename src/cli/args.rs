@@ -21,7 +21,8 @@ pub struct Arguments {
     pub command: Command,
 }
 
-const EXIT_CODES: &str = "\
+/// What the exit codes mean, as `--help` and the manual list them.
+pub(super) const EXIT_CODES: &str = "\
 Exit codes:
   0    done, also with nothing to do or in a dry run
   1    some deletions failed, or what was asked for is not there;
@@ -131,6 +132,10 @@ pub enum Command {
     Emulator(Emulator),
     /// See a sweep of a made-up account; needs no key, no file and no network
     Demo,
+    /// Print a script with which a shell completes the command line
+    Completions(Completions),
+    /// Print a manual page, or write them all to a folder
+    Man(Man),
 }
 
 /// `plan`.
@@ -254,6 +259,24 @@ pub struct Emulator {
     /// Plain batches, a quarter of them to be deleted: for measuring
     #[arg(long)]
     pub bench: bool,
+}
+
+/// `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// Which shell
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Which page, such as `once` or `batchsweep.toml` [default: batchsweep]
+    #[arg(conflicts_with = "out")]
+    pub page: Option<String>,
+    /// Write all pages to this folder
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// An account of more than this takes more memory than a machine has to spare.

@@ -11,8 +11,10 @@ mod explain;
 mod hold;
 mod approve;
 mod apply;
+mod completions;
 mod status;
 mod history;
+mod man;
 pub mod failure;
 mod once;
 mod run;
@@ -110,6 +112,8 @@ pub async fn run(args: Vec<OsString>, outside: &Outside) -> u8 {
         }
         Command::Emulator(command) => emulator::run(command, &arguments.global, outside).await,
         Command::Demo => demo::run(&arguments.global, outside).await,
+        Command::Completions(command) => completions::run(command, outside),
+        Command::Man(command) => man::run(command, &arguments.global, outside),
     };
     let exit = if told(outside) { exit } else { exit.worse(Exit::State) };
     exit.code(outside.stop.signal())
