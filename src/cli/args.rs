@@ -77,7 +77,7 @@ impl Global {
             output: Shape::Text,
             log_format: match self.log_format {
                 log::Format::Auto => log::Format::Text,
-                chosen @ (log::Format::Text | log::Format::Json) => chosen,
+                chosen @ (log::Format::Text | log::Format::Json | log::Format::Journald) => chosen,
             },
             dry_run: false,
             verbose: 0,

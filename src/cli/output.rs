@@ -14,6 +14,7 @@ use crate::batch::Fact;
 use crate::clock::Timestamp;
 use crate::config::Environment;
 use crate::observe::Colour;
+use crate::observe::log::Stderr;
 
 /// A stream that may be a test's buffer.
 pub type Stream = Arc<Mutex<dyn Write + Send>>;
@@ -23,27 +24,18 @@ pub type Stream = Arc<Mutex<dyn Write + Send>>;
 pub struct Terminal {
     out: Stream,
     err: Stream,
-    /// Whether standard error is a terminal.
-    pub err_is_terminal: IsTty,
+    /// What standard error is.
+    pub stderr: Stderr,
     /// Whether text for people may be coloured.
     pub colour: Colour,
     /// Why data could not be written, if so; a reader that went away is none.
     lost: Arc<OnceLock<io::Error>>,
 }
 
-/// Whether a stream is a terminal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum IsTty {
-    /// A file, a pipe, a journal.
-    No,
-    /// A terminal.
-    Yes,
-}
-
 impl fmt::Debug for Terminal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Terminal")
-            .field("err_is_terminal", &self.err_is_terminal)
+            .field("stderr", &self.stderr)
             .field("colour", &self.colour)
             .finish_non_exhaustive()
     }
@@ -61,7 +53,7 @@ impl Terminal {
         Self {
             out: Arc::new(Mutex::new(BufWriter::new(io::stdout()))),
             err: Arc::new(Mutex::new(io::stderr())),
-            err_is_terminal: if io::stderr().is_terminal() { IsTty::Yes } else { IsTty::No },
+            stderr: Stderr::of_process(env.get("JOURNAL_STREAM")),
             colour: if colour { Colour::Always } else { Colour::Never },
             lost: Arc::default(),
         }
@@ -69,8 +61,7 @@ impl Terminal {
 
     /// Streams that a test reads.
     pub fn of_streams(out: Stream, err: Stream) -> Self {
-        let (err_is_terminal, colour) = (IsTty::No, Colour::Never);
-        Self { out, err, err_is_terminal, colour, lost: Arc::default() }
+        Self { out, err, stderr: Stderr::Other, colour: Colour::Never, lost: Arc::default() }
     }
 
     /// Writes data for people.
@@ -103,8 +94,13 @@ impl Terminal {
         self.note(written);
     }
 
-    /// Writes a message about the program's own trouble.
+    /// Writes a message about the program's own trouble. In the journal it has the priority of an error,
+    /// so that `journalctl -p err` shows why a service did not start.
     pub fn error(&self, text: &str) {
+        let text = match self.stderr {
+            Stderr::Journal => as_errors(text),
+            Stderr::Terminal | Stderr::Other => text.to_owned(),
+        };
         let mut err = self.err.lock().unwrap_or_else(PoisonError::into_inner);
         let written = err.write_all(text.as_bytes()).and_then(|()| err.flush());
         drop(written);
@@ -117,7 +113,7 @@ impl Terminal {
 
     /// Whether standard error is a terminal.
     pub fn shows_progress(&self) -> bool {
-        self.err_is_terminal == IsTty::Yes
+        self.stderr == Stderr::Terminal
     }
 
     /// Paints a text, if it may be coloured.
@@ -127,6 +123,11 @@ impl Terminal {
             Colour::Never => text.to_owned(),
         }
     }
+}
+
+/// Each line with the prefix by which the journal knows an error (`sd-daemon(3)`).
+fn as_errors(text: &str) -> String {
+    text.split_inclusive('\n').flat_map(|line| ["<3>", line]).collect()
 }
 
 /// What a colour says.
@@ -219,6 +220,12 @@ pub fn cut(text: &str, most: usize) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn in_the_journal_every_line_of_an_error_is_one() {
+        assert_eq!(as_errors("error: a\n  help: b\n"), "<3>error: a\n<3>  help: b\n");
+        assert_eq!(as_errors(""), "");
+    }
 
     // fault: X4
     #[test]

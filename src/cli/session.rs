@@ -13,7 +13,7 @@ use crate::cli::args::Global;
 use crate::cli::failure::{self, Failure};
 use crate::config::{self, Config, DryRun, Request};
 use crate::observe::event::Observer;
-use crate::observe::log::{self, Json, Level, Log, SharedWriter};
+use crate::observe::log::{self, Level, Log, SharedWriter};
 use crate::observe::progress::Progress;
 use crate::observe::{All, Colour};
 use crate::run::fleet::{Fleet, Setting};
@@ -139,20 +139,10 @@ fn level(global: &Global) -> Level {
 
 /// Sets the log up for as long as the guard lives.
 fn open_log(global: &Global, outside: &Outside, progress: Option<&Progress>) -> DefaultGuard {
-    let tty = outside.terminal.shows_progress();
-    let json = match global.log_format {
-        log::Format::Text => Json::No,
-        log::Format::Json => Json::Yes,
-        log::Format::Auto => {
-            if tty {
-                Json::No
-            } else {
-                Json::Yes
-            }
-        }
-    };
-    let colour = if tty { outside.terminal.colour } else { Colour::Never };
-    let settings = log::Settings { json, level: level(global), colour };
+    let terminal = &outside.terminal;
+    let colour = if terminal.shows_progress() { terminal.colour } else { Colour::Never };
+    let (format, stderr) = (global.log_format, terminal.stderr);
+    let settings = log::Settings { format, stderr, level: level(global), colour };
     let clock = Arc::clone(&outside.clock);
     let dispatch = match progress {
         Some(progress) => log::dispatch(&settings, clock, progress.writer()),

@@ -1,40 +1,108 @@
-//! Log lines: each event as one line of text or JSON on standard error.
+//! Log lines: each event as one line of text or JSON on standard error, or in the journal.
 //!
-//! Not here: what happened (`event`). Field names are an interface: `event` first of all.
+//! Not here: what happened (`event`), how the journal is spoken to (`journal`). Field names are an interface: `event` first of all.
 //! Invariant: text from a server reaches a line only escaped, and in text lines only inside the
 //! quotes of a field, so that no batch name can forge a line or a field, or move a cursor
 //! (RUSTSEC-2025-0055 is the class).
 
 use std::fmt;
-use std::io;
+use std::fs::File;
+use std::io::{self, IsTerminal};
+use std::os::fd::AsFd;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Dispatch, debug, error, info, warn};
+use tracing::{Dispatch, Subscriber, debug, error, info, warn};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::fmt::{FormatFields, MakeWriter};
-use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::layer::{Layer, SubscriberExt};
+use tracing_subscriber::registry::LookupSpan;
 
 use crate::batch::escaped;
 use crate::clock::Clock;
 use crate::observe::Colour;
 use crate::observe::event::{Event, Observer, Scope, Subject};
+use crate::observe::journal::{self, Journal};
 use crate::observe::service::{self, ServiceEvent};
 
 /// How lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Format {
-    /// Text on a terminal, else JSON.
+    /// Text on a terminal; journald where standard error is the journal; else JSON.
     Auto,
     /// One readable line each.
     Text,
     /// One JSON object each.
     Json,
+    /// Native fields in the systemd journal, `BATCHSWEEP_EVENT` and so on.
+    Journald,
+}
+
+/// What standard error is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stderr {
+    /// A terminal.
+    Terminal,
+    /// The systemd journal, as a stream of lines.
+    Journal,
+    /// A file, a pipe, anything.
+    Other,
+}
+
+impl Stderr {
+    /// What the process's own is: the journal if `$JOURNAL_STREAM` names the very file that it is. A
+    /// variable that was inherited past a redirection does not.
+    pub fn of_process(journal_stream: Option<&str>) -> Self {
+        let stderr = io::stderr();
+        if stderr.is_terminal() {
+            return Self::Terminal;
+        }
+        let file = stderr.as_fd().try_clone_to_owned().map(File::from);
+        let found = file.and_then(|file| file.metadata());
+        match found {
+            Ok(found) if journal_stream == Some(&format!("{}:{}", found.dev(), found.ino())) => {
+                Self::Journal
+            }
+            Ok(_) | Err(_) => Self::Other,
+        }
+    }
+}
+
+/// A format that is settled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Style {
+    /// Text on standard error.
+    Text,
+    /// JSON on standard error.
+    Json,
+    /// The journal.
+    Journald,
+}
+
+impl Style {
+    /// What is meant by a format where standard error is that.
+    pub const fn of(format: Format, stderr: Stderr) -> Self {
+        match (format, stderr) {
+            (Format::Text, _) | (Format::Auto, Stderr::Terminal) => Self::Text,
+            (Format::Json, _) | (Format::Auto, Stderr::Other) => Self::Json,
+            (Format::Journald, _) | (Format::Auto, Stderr::Journal) => Self::Journald,
+        }
+    }
+
+    /// What lines are written as that the journal is out of reach for.
+    const fn without_journal(stderr: Stderr) -> Self {
+        match stderr {
+            Stderr::Terminal => Self::Text,
+            Stderr::Journal | Stderr::Other => Self::Json,
+        }
+    }
 }
 
 /// Which lines are written, from `-q` and `-v`.
@@ -77,25 +145,27 @@ impl FormatTime for ClockTime {
 /// What a log is made with.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// Text or JSON; `Auto` has been resolved to one of them.
-    pub json: Json,
+    /// The format that is asked for.
+    pub format: Format,
+    /// What standard error is.
+    pub stderr: Stderr,
     /// Which lines.
     pub level: Level,
     /// Whether text lines are coloured.
     pub colour: Colour,
 }
 
-/// Whether lines are JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Json {
-    /// They are text.
-    No,
-    /// They are JSON.
-    Yes,
+/// Makes the log: a dispatcher to be set for as long as the program runs. A journal that cannot be reached
+/// is told of, and does without.
+pub fn dispatch<W>(settings: &Settings, clock: Arc<dyn Clock>, writer: W) -> Dispatch
+where
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
+    dispatch_to(Path::new(journal::SOCKET), settings, clock, writer)
 }
 
-/// Makes the log: a dispatcher to be set for as long as the program runs.
-pub fn dispatch<W>(settings: &Settings, clock: Arc<dyn Clock>, writer: W) -> Dispatch
+/// The same with the journal at another place.
+fn dispatch_to<W>(socket: &Path, settings: &Settings, clock: Arc<dyn Clock>, writer: W) -> Dispatch
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -104,15 +174,49 @@ where
     let filter = Targets::new()
         .with_target("batchsweep", settings.level.filter())
         .with_default(libraries.min(settings.level.filter()));
+    let registry = tracing_subscriber::registry().with(filter);
+    let style = Style::of(settings.format, settings.stderr);
+    let (journal, style) = match style {
+        Style::Text | Style::Json => (None, style),
+        Style::Journald => (Some(Journal::open(socket)), Style::without_journal(settings.stderr)),
+    };
+    let layer = stream_layer(style, settings.colour, clock, writer);
+    match journal {
+        None => Dispatch::new(registry.with(layer)),
+        Some(Ok(journal)) => Dispatch::new(registry.with(journal.or(layer))),
+        Some(Err(problem)) => {
+            let dispatch = Dispatch::new(registry.with(layer));
+            tracing::dispatcher::with_default(&dispatch, || {
+                warn!(
+                    event = "log.unreachable",
+                    error = problem.to_string().as_str(),
+                    "the systemd journal cannot be reached; log lines go to standard error"
+                );
+            });
+            dispatch
+        }
+    }
+}
+
+/// Lines on a stream.
+fn stream_layer<S, W>(
+    style: Style,
+    colour: Colour,
+    clock: Arc<dyn Clock>,
+    writer: W,
+) -> Box<dyn Layer<S> + Send + Sync>
+where
+    S: Subscriber + for<'span> LookupSpan<'span>,
+    W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
+{
     let layer = tracing_subscriber::fmt::layer()
         .with_writer(writer)
         .with_timer(ClockTime(clock))
         .with_target(false)
-        .with_ansi(settings.colour == Colour::Always);
-    let registry = tracing_subscriber::registry().with(filter);
-    match settings.json {
-        Json::Yes => Dispatch::new(registry.with(layer.json().flatten_event(true))),
-        Json::No => Dispatch::new(registry.with(layer.fmt_fields(TextFields))),
+        .with_ansi(colour == Colour::Always);
+    match style {
+        Style::Text => layer.fmt_fields(TextFields).boxed(),
+        Style::Json | Style::Journald => layer.json().flatten_event(true).boxed(),
     }
 }
 
@@ -167,7 +271,7 @@ impl Visit for TextLine<'_> {
 
 /// A text in quotes. Inside, a quote has a backslash before it, and a backslash is doubled only where
 /// it would otherwise seem to belong to a quote: so names stay readable, and none ends its field.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let text = escaped(text);
     let mut out = String::with_capacity(text.len() + 2);
     let mut backslashes = 0;
@@ -427,6 +531,55 @@ fn api(scope: &Scope, event: &Event) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_format_that_is_not_asked_for_is_what_standard_error_reads() {
+        for (format, on_terminal, in_journal, elsewhere) in [
+            (Format::Auto, Style::Text, Style::Journald, Style::Json),
+            (Format::Text, Style::Text, Style::Text, Style::Text),
+            (Format::Json, Style::Json, Style::Json, Style::Json),
+            (Format::Journald, Style::Journald, Style::Journald, Style::Journald),
+        ] {
+            let styles = [Stderr::Terminal, Stderr::Journal, Stderr::Other]
+                .map(|stderr| Style::of(format, stderr));
+            assert_eq!(styles, [on_terminal, in_journal, elsewhere], "{format:?}");
+        }
+    }
+
+    #[test]
+    fn standard_error_is_the_journal_only_if_the_variable_names_that_very_file() {
+        let found =
+            File::from(io::stderr().as_fd().try_clone_to_owned().unwrap()).metadata().unwrap();
+        let own = format!("{}:{}", found.dev(), found.ino());
+        if Stderr::of_process(None) == Stderr::Other {
+            assert_eq!(Stderr::of_process(Some(&own)), Stderr::Journal);
+        }
+        for foreign in ["", "1:2", "journal", &format!("{own}0")] {
+            assert_ne!(Stderr::of_process(Some(foreign)), Stderr::Journal, "{foreign}");
+        }
+    }
+
+    // fault: K8
+    #[test]
+    fn without_a_journal_lines_go_to_standard_error_and_say_so() {
+        let folder = tempfile::tempdir().unwrap();
+        let stream = Arc::new(std::sync::Mutex::new(Vec::new()));
+        let settings = Settings {
+            format: Format::Journald,
+            stderr: Stderr::Other,
+            level: Level::Info,
+            colour: Colour::Never,
+        };
+        let clock: Arc<dyn Clock> = Arc::new(crate::clock::SystemClock);
+        let writer = SharedWriter(Arc::clone(&stream));
+        let log = dispatch_to(&folder.path().join("socket"), &settings, clock, writer);
+        tracing::dispatcher::with_default(&log, || info!(event = "run.started", "a run begins"));
+        let written = String::from_utf8(stream.lock().unwrap().clone()).unwrap();
+        let lines: Vec<serde_json::Value> =
+            written.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let events: Vec<_> = lines.iter().map(|line| line["event"].as_str().unwrap()).collect();
+        assert_eq!(events, ["log.unreachable", "run.started"]);
+    }
 
     // fault: X1
     #[test]

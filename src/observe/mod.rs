@@ -5,6 +5,7 @@
 
 pub mod event;
 pub mod service;
+pub mod journal;
 pub mod log;
 pub mod progress;
 

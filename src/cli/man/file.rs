@@ -101,7 +101,8 @@ impl<'a> Writer<'a> {
         let is_list = head.starts_with("[[");
         let is_rule = ["keep.", "delete."].iter().any(|kind| name.starts_with(kind));
         // Of a list, the first one has the words.
-        if !is_rule && !(is_list && self.comment.is_empty()) {
+        let is_next = is_list && self.comment.is_empty();
+        if !(is_rule || is_next) {
             self.roff.control("SH", [head]);
         }
         self.paragraphs();
@@ -187,8 +188,8 @@ mod tests {
     fn every_key_of_the_sample_is_a_key_on_the_page() {
         let page = page();
         let mut keys = 0;
-        for line in SAMPLE.lines().filter(|line| line.starts_with("# ") && is_key(&line[2..])) {
-            let (key, _) = line[2..].split_once(" = ").unwrap();
+        for line in SAMPLE.lines().filter_map(|line| line.strip_prefix("# ")) {
+            let Some((key, _)) = line.split_once(" = ").filter(|_| is_key(line)) else { continue };
             assert!(page.contains(&format!("\\fB# {key} = ")), "{key}:\n{page}");
             keys += 1;
         }

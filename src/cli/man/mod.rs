@@ -109,38 +109,54 @@ fn of_command(command: &clap::Command) -> io::Result<Page> {
     man.render_synopsis_section(&mut text)?;
     man.render_description_section(&mut text)?;
     man.render_options_section(&mut text)?;
-    let is_program = command.has_subcommands();
-    if is_program {
+    let ending = if command.has_subcommands() {
         man.render_subcommands_section(&mut text)?;
-    }
-    ending(is_program).to_writer(&mut text)?;
+        of_program()
+    } else {
+        of_its_command()
+    };
+    ending.to_writer(&mut text)?;
     let text = String::from_utf8_lossy(&text).into_owned();
     Ok(Page { name, section: SECTION, text })
 }
 
-/// What follows the options. The program's page says what holds for all commands; theirs point there.
-fn ending(is_program: bool) -> Roff {
+/// How the page of a command ends: the program's says what holds for all of them.
+fn of_its_command() -> Roff {
     let mut roff = Roff::new();
     roff.control("SH", ["EXIT STATUS"]);
-    if !is_program {
-        roff.text([roman("As "), bold("batchsweep"), roman("(8) says.")]);
-        see_also(&mut roff, &["batchsweep(8)", "batchsweep.toml(5)"]);
-        return roff;
-    }
+    roff.text([roman("As "), bold("batchsweep"), roman("(8) says.")]);
+    see_also(&mut roff, &["batchsweep(8)", "batchsweep.toml(5)"]);
+    roff
+}
+
+/// How the program's page ends: with what holds for all commands.
+fn of_program() -> Roff {
+    let mut roff = Roff::new();
+    roff.control("SH", ["EXIT STATUS"]);
     for (code, meaning) in exit_codes() {
         item(&mut roff, code, &meaning);
     }
-    roff.control("SH", ["FILES"]);
-    for (path, what) in FILES {
-        item(&mut roff, path, what);
-    }
-    roff.control("SH", ["ENVIRONMENT"]);
-    for (name, what) in ENVIRONMENT {
-        item(&mut roff, name, what);
+    for (heading, items) in
+        [("SIGNALS", &SIGNALS[..]), ("FILES", &FILES), ("ENVIRONMENT", &ENVIRONMENT)]
+    {
+        roff.control("SH", [heading]);
+        for (name, what) in items {
+            item(&mut roff, name, what);
+        }
     }
     see_also(&mut roff, &["batchsweep.toml(5)", "systemd.service(5)", "journalctl(1)"]);
     roff
 }
+
+const SIGNALS: [(&str, &str); 3] = [
+    (
+        "SIGTERM, SIGINT",
+        "The call in flight is finished and recorded, no other is begun. A second one ends at once; what is \
+         open then, the next run settles.",
+    ),
+    ("SIGHUP", "`run` reads the file again; a bad one is refused, and the old one stays."),
+    ("SIGUSR1", "`run` runs every account now."),
+];
 
 const FILES: [(&str, &str); 4] = [
     ("/etc/batchsweep/config.toml", "The rules; see batchsweep.toml(5)."),
