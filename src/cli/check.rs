@@ -31,8 +31,11 @@ pub(super) async fn run(command: &args::Check, global: &Global, outside: &Outsid
             return Exit::Configuration;
         }
     };
-    let machine = config.key_warnings(&outside.env).into_iter().chain(config.memory_warnings());
-    let warnings: Vec<_> = config.warnings.iter().cloned().chain(machine).collect();
+    let mut warnings = config.warnings.clone();
+    if !command.file_only {
+        warnings.extend(config.key_warnings(&outside.env));
+    }
+    warnings.extend(config.memory_warnings());
     let strict_failure = command.strict && !warnings.is_empty();
     if global.output == Shape::Text {
         show(&config, &warnings, outside);

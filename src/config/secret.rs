@@ -88,6 +88,15 @@ pub enum KeyProblem {
         /// A file or a variable.
         place: String,
     },
+    /// The credential is empty: so it is where the unit has `SetCredential=` and its file is missing.
+    #[error(
+        "the systemd credential `{name}` is empty: the file that LoadCredential= of the unit names is \
+         missing or empty"
+    )]
+    EmptyCredential {
+        /// The credential.
+        name: String,
+    },
     /// What was read has blanks, line ends or control characters inside.
     #[error("the key in {place} has a blank, a line end or a control character inside")]
     NotOneWord {
@@ -123,6 +132,10 @@ impl KeyProblem {
                 "set `api_key_file` of the account to a file that holds the key, or set BATCHSWEEP_API_KEY"
             }
             Self::Empty { .. } => "write the key there, in one line",
+            Self::EmptyCredential { .. } => {
+                "write the key to that file (/etc/batchsweep/api-key, if nobody said otherwise) and start \
+                 the unit again"
+            }
             Self::NotOneWord { .. } | Self::NotText { .. } | Self::TooLong { .. } => {
                 "it must hold the key alone; one line end after it is fine"
             }
@@ -141,7 +154,7 @@ impl KeyOrigin {
             Self::Variable(name) => read_variable(name, env)
                 .unwrap_or_else(|| Err(KeyProblem::NotSet { variable: name.clone() })),
             Self::Credential(name) => match credential(name, env) {
-                Some(path) => read_file(&path),
+                Some(path) => read_credential(name, &path),
                 None => Err(KeyProblem::NoCredentials { name: name.clone() }),
             },
             Self::Default => read_default(env),
@@ -204,7 +217,7 @@ fn credential(name: &str, env: &Environment) -> Option<PathBuf> {
 /// A credential that is there but not readable is a fault, not a reason to look elsewhere.
 fn read_default(env: &Environment) -> Result<ApiKey, KeyProblem> {
     if let Some(path) = credential(DEFAULT_CREDENTIAL, env) {
-        match read_file(&path) {
+        match read_credential(DEFAULT_CREDENTIAL, &path) {
             Err(KeyProblem::Missing { .. }) => {}
             read => return read,
         }
@@ -215,6 +228,15 @@ fn read_default(env: &Environment) -> Result<ApiKey, KeyProblem> {
 fn read_variable(name: &str, env: &Environment) -> Option<Result<ApiKey, KeyProblem>> {
     let value = env.get_os(name)?;
     Some(judge(value.as_encoded_bytes(), &format!("the environment variable {name}")))
+}
+
+/// Nobody can write to a credential; what is wrong with it is wrong with where the unit has it from.
+fn read_credential(name: &str, path: &Path) -> Result<ApiKey, KeyProblem> {
+    let read = read_file(path);
+    if let Err(KeyProblem::Empty { .. }) = read {
+        return Err(KeyProblem::EmptyCredential { name: name.to_owned() });
+    }
+    read
 }
 
 fn read_file(path: &Path) -> Result<ApiKey, KeyProblem> {
@@ -329,8 +351,14 @@ mod tests {
         assert_eq!(key(&both).unwrap(), "from-env");
         fs::write(folder.path().join("api-key"), "from-credential\n").unwrap();
         assert_eq!(key(&both).unwrap(), "from-credential");
-        fs::write(folder.path().join("api-key"), "").unwrap();
-        assert!(matches!(key(&both), Err(KeyProblem::Empty { .. })));
+        // As `SetCredential=api-key:\n` of the unit leaves it.
+        fs::write(folder.path().join("api-key"), "\n").unwrap();
+        let problem = key(&both).unwrap_err();
+        assert!(
+            problem.to_string().starts_with("the systemd credential `api-key` is empty"),
+            "{problem}"
+        );
+        assert!(problem.help().contains("/etc/batchsweep/api-key"));
     }
 
     #[test]

@@ -278,6 +278,22 @@ fn colour_is_for_those_who_want_it() {
     assert!(!coloured(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")]));
 }
 
+// fault: Y8
+#[test]
+fn no_home_no_temporary_folder_and_a_broken_zone_change_nothing() {
+    let served = Served::new();
+    let before = served.left();
+    let state = served.folder.path().join("state");
+    fs::create_dir(&state).unwrap();
+    let mut command = served.command(&["once"]);
+    command.env_remove("XDG_STATE_HOME").env("STATE_DIRECTORY", &state).current_dir("/");
+    command.env("TZ", "Nowhere/At-all").env("TMPDIR", "/nonexistent").env("HOME", "/nonexistent");
+    let ran = command.output().unwrap();
+    assert_eq!(ran.status.code(), Some(0), "{ran:?}");
+    assert_eq!(before.0.len() as u64 - before.1, served.left().0.len() as u64);
+    assert!(state.join("state.db").exists());
+}
+
 // fault: K3
 #[test]
 fn a_signal_ends_the_emulator_in_good_order() {
