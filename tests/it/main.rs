@@ -27,6 +27,7 @@ mod locks;
 mod machines;
 mod memory;
 mod naive;
+mod packaging;
 mod policies;
 mod process;
 mod products;
