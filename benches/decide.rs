@@ -176,8 +176,9 @@ fn plain_loop(bencher: Bencher<'_, '_>, count: usize) {
 fn plain_parse(bencher: Bencher<'_, '_>) {
     let (listed, _) = &*LISTED;
     bencher.bench(|| {
-        let trees =
-            listed.iter().map(|batch| serde_json::from_str::<serde_json::Value>(batch.raw.as_str()));
+        let trees = listed
+            .iter()
+            .map(|batch| serde_json::from_str::<serde_json::Value>(batch.raw.as_str()));
         trees.flatten().count()
     });
 }

@@ -220,7 +220,8 @@ pub struct Check {
     /// End with an error where there is a warning
     #[arg(long)]
     pub strict: bool,
-    /// Look at the file alone, not for keys: systemd gives none to the commands of a reload
+    /// Look at the file alone, not for keys and state: systemd gives no keys to the commands of a
+    /// reload
     #[arg(long, conflicts_with = "online")]
     pub file_only: bool,
 }

@@ -34,8 +34,8 @@ pub(super) async fn run(command: &args::Check, global: &Global, outside: &Outsid
     let mut warnings = config.warnings.clone();
     if !command.file_only {
         warnings.extend(config.key_warnings(&outside.env));
+        warnings.extend(config.memory_warnings());
     }
-    warnings.extend(config.memory_warnings());
     let strict_failure = command.strict && !warnings.is_empty();
     if global.output == Shape::Text {
         show(&config, &warnings, outside);
