@@ -172,6 +172,11 @@ async fn a_missing_key_is_a_warning_of_check_and_an_error_online() {
     let ran = world.run(&["check"]).await;
     assert_eq!(ran.code, 0, "{ran:?}");
     assert!(ran.out.contains("warning"), "{ran:?}");
+    // As ExecReload= of the unit asks, which has no key.
+    let ran = world.run(&["check", "--strict", "--file-only"]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(ran.out.contains("0 warnings"), "{ran:?}");
+    assert_eq!(world.run(&["check", "--online", "--file-only"]).await.code, 2);
     assert_eq!(world.run(&["check", "--online"]).await.code, 78);
     assert!(world.emulator.log().is_empty());
 }
