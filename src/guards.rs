@@ -218,6 +218,22 @@ pub fn admit(
     Ok(AdmittedPlan { plan, readings })
 }
 
+/// What the guards would say of a plan that is not made: those alone that need no fresh listing.
+pub fn foresee(
+    deletions: usize,
+    batches: usize,
+    keep_matches: &[KeepMatches],
+    limits: &Limits,
+) -> Vec<Reading> {
+    let mut readings = vec![
+        max_deletes(deletions, limits.max_deletes),
+        max_delete_percent(deletions, batches, limits.max_delete_percent),
+        keep_matches_nothing(keep_matches, batches),
+    ];
+    readings.extend(limits.expect_batches.map(|expected| expect_batches(batches, expected)));
+    readings
+}
+
 impl Reading {
     /// A reading that stops the plan where `detail` has something to say.
     fn new(guard: &'static str, value: String, limit: String, detail: Option<String>) -> Self {

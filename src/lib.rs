@@ -26,6 +26,7 @@ pub mod state;
 pub mod sweep;
 pub mod config;
 pub mod run;
+pub mod document;
 pub mod daemon;
 pub mod emulator;
 pub mod cli;

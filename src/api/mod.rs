@@ -18,5 +18,6 @@ mod wire;
 mod judge;
 mod transport;
 pub mod client;
+pub mod kept;
 #[cfg(test)]
 mod script;

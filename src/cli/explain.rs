@@ -8,8 +8,7 @@ use crate::batch::{Batch, BatchId, Fact, and_list, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure::{self, AccountFailure, Failure};
-use crate::cli::history::{self, DeletionDocument};
-use crate::cli::hold::HoldDocument;
+use crate::cli::history;
 use crate::cli::once;
 use crate::cli::output::{Paint, ago, cut, table, verdict_in_words};
 use crate::cli::plan::NoPlan;
@@ -17,46 +16,17 @@ use crate::cli::session::{Session, Watch};
 use crate::cli::vanished::{self, VanishedDocument};
 use crate::clock::{self, Timestamp};
 use crate::config::Account;
-use crate::policy::answer::Answer;
-use crate::policy::{Explanation, RuleTrace};
+use crate::document::explain::FoundDocument;
+use crate::policy::RuleTrace;
+use crate::run::explained::{BatchPast, Explained};
 use crate::run::fleet;
 use crate::run::report::Exit;
-use crate::state::{Deletion, Hold, State, StateError};
 
 /// What one account has to say of the batch.
 enum Found {
     Batch(Box<Explained>),
     /// It is not listed; what was done to it before.
-    NotHere(Past),
-}
-
-/// A batch, what the rules say of it, and its past.
-struct Explained {
-    batch: Batch,
-    explanation: Explanation,
-    past: Past,
-}
-
-/// What is remembered of a batch.
-#[derive(Default)]
-struct Past {
-    hold: Option<Hold>,
-    deletions: Vec<Deletion>,
-}
-
-impl Past {
-    async fn of(
-        state: Option<&State>,
-        account: &Account,
-        id: &BatchId,
-        now: Timestamp,
-    ) -> Result<Self, StateError> {
-        let Some(state) = state else { return Ok(Self::default()) };
-        Ok(Self {
-            hold: state.held(&account.name, id, now).await?,
-            deletions: state.past_of(&account.name, id).await?,
-        })
-    }
+    NotHere(BatchPast),
 }
 
 /// Runs the command.
@@ -139,7 +109,7 @@ async fn look(
     let inventory = runner.list(past.notes.as_ref()).await?;
     let (listed, now) = (inventory.batches(), runner.around().clock.now());
     let memory = session.recall(state, account).await?.memory;
-    let past = Past::of(state, account, id, now).await?;
+    let past = BatchPast::of(state, &account.name, id, now).await?;
     let index = listed.iter().position(|batch| batch.id == *id);
     let explained = index.and_then(|index| {
         let explanation = account.policy.explain(listed, index, &memory, now)?;
@@ -212,13 +182,13 @@ fn text(account: &Account, explained: &Explained, outside: &Outside) -> String {
 }
 
 /// A batch that is not there any more, and what was done to it.
-fn gone_text(account: &Account, id: &BatchId, past: &Past, outside: &Outside) -> String {
+fn gone_text(account: &Account, id: &BatchId, past: &BatchPast, outside: &Outside) -> String {
     let id = outside.terminal.paint(Paint::Strong, id.as_str());
     format!("{id}  is not in account {} any more\n{}", account.name, past_text(past))
 }
 
 /// What was done to the batch before; nothing where nothing was.
-fn past_text(past: &Past) -> String {
+fn past_text(past: &BatchPast) -> String {
     if past.deletions.is_empty() {
         return String::new();
     }
@@ -274,106 +244,4 @@ struct Document<'a> {
     error: Option<String>,
     exit_code: u8,
     vanished_state: Option<VanishedDocument>,
-}
-
-/// What one account says of the batch.
-#[derive(Debug, Serialize)]
-struct FoundDocument<'a> {
-    account: &'a str,
-    batch: BatchDocument<'a>,
-    verdict: Option<&'static str>,
-    reason: String,
-    rules: Vec<RuleDocument<'a>>,
-    eligible_at: Option<Timestamp>,
-    holds: Vec<HoldDocument<'a>>,
-    history: Vec<DeletionDocument<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct BatchDocument<'a> {
-    id: &'a str,
-    name: Option<&'a str>,
-    status: Option<&'a str>,
-    created_at: Option<Timestamp>,
-    last_run: Option<Timestamp>,
-}
-
-#[derive(Debug, Serialize)]
-struct RuleDocument<'a> {
-    rule: &'a str,
-    kind: &'static str,
-    answer: &'static str,
-    matchers: Vec<MatcherDocument<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct MatcherDocument<'a> {
-    matcher: &'a str,
-    wanted: &'a str,
-    seen: &'a str,
-    answer: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    field: Option<&'static str>,
-}
-
-impl<'a> FoundDocument<'a> {
-    fn of(account: &'a Account, explained: &'a Explained) -> Self {
-        let Explained { batch, explanation, past } = explained;
-        Self {
-            account: account.name.as_str(),
-            batch: BatchDocument {
-                id: batch.id.as_str(),
-                name: batch.name.known().map(AsRef::as_ref),
-                status: batch.status.known().map(crate::batch::Status::as_str),
-                created_at: batch.created_at.known().copied(),
-                last_run: batch.last_run.known().copied(),
-            },
-            verdict: Some(explanation.verdict.name()),
-            reason: explanation.verdict.reason(),
-            rules: explanation.rules.iter().map(of_rule).collect(),
-            eligible_at: explanation.eligible_at,
-            holds: past.hold.iter().map(HoldDocument::of).collect(),
-            history: past.deletions.iter().map(DeletionDocument::of).collect(),
-        }
-    }
-
-    /// Of a batch that is not there any more.
-    fn of_gone(account: &'a Account, id: &'a BatchId, past: &'a Past) -> Self {
-        let name = past.deletions.last().map(|deletion| deletion.entry.name.as_str());
-        Self {
-            account: account.name.as_str(),
-            batch: BatchDocument {
-                id: id.as_str(),
-                name,
-                status: None,
-                created_at: None,
-                last_run: None,
-            },
-            verdict: None,
-            reason: "it is not in the account any more".to_owned(),
-            rules: Vec::new(),
-            eligible_at: None,
-            holds: past.hold.iter().map(HoldDocument::of).collect(),
-            history: past.deletions.iter().map(DeletionDocument::of).collect(),
-        }
-    }
-}
-
-fn of_rule(rule: &RuleTrace) -> RuleDocument<'_> {
-    let matchers = rule.matchers.iter().map(|matcher| MatcherDocument {
-        matcher: matcher.matcher,
-        wanted: &matcher.wanted,
-        seen: &matcher.seen,
-        answer: matcher.answer.name(),
-        field: match matcher.answer {
-            Answer::Unknown(field) => Some(field.as_str()),
-            Answer::Yes | Answer::No => None,
-        },
-    });
-    RuleDocument {
-        rule: rule.rule.as_str(),
-        kind: rule.kind.name(),
-        answer: rule.answer.name(),
-        matchers: matchers.collect(),
-    }
 }

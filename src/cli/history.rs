@@ -12,7 +12,8 @@ use crate::cli::failure::{self, Failure};
 use crate::cli::once;
 use crate::cli::output::{cut, table};
 use crate::cli::session::{Session, Watch};
-use crate::clock::{self, Timestamp};
+use crate::clock;
+use crate::document::deletion::DeletionDocument;
 use crate::policy::day;
 use crate::run::report::Exit;
 use crate::state::{Deletion, DeletionFilter, State, StateError};
@@ -57,6 +58,7 @@ fn filter(command: &args::History, session: &Session) -> Result<DeletionFilter, 
         account: None,
         since: since.transpose()?,
         batch: batch.transpose()?,
+        run: None,
         limit: Some(command.limit),
     })
 }
@@ -109,7 +111,7 @@ fn text(deletions: &[Deletion]) -> String {
 fn counts(deletions: &[Deletion]) -> String {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for deletion in deletions {
-        *counts.entry(outcome(deletion)).or_default() += 1;
+        *counts.entry(deletion.word()).or_default() += 1;
     }
     let words =
         counts.into_iter().map(|(name, count)| format!("{count} {}", name.replace('_', " ")));
@@ -120,22 +122,13 @@ fn counts(deletions: &[Deletion]) -> String {
 pub(super) fn row(deletion: &Deletion) -> Vec<String> {
     let entry = &deletion.entry;
     vec![
-        clock::shown(at(deletion)),
+        clock::shown(deletion.at()),
         entry.account.to_string(),
         entry.batch.to_string(),
         cut(&escaped(&entry.name), 40),
         entry.rule.to_string(),
-        outcome(deletion).replace('_', " "),
+        deletion.word().replace('_', " "),
     ]
-}
-
-/// What became of it; `open` where a run was killed and nothing has settled it yet.
-fn outcome(deletion: &Deletion) -> &str {
-    deletion.outcome.as_ref().map_or("open", |outcome| outcome.outcome.as_str())
-}
-
-fn at(deletion: &Deletion) -> Timestamp {
-    deletion.outcome.as_ref().map_or(deletion.entry.intended_at, |outcome| outcome.at)
 }
 
 /// `history --output json`.
@@ -143,33 +136,4 @@ fn at(deletion: &Deletion) -> Timestamp {
 struct Document<'a> {
     version: u8,
     deletions: Vec<DeletionDocument<'a>>,
-}
-
-/// One deletion, as `history` and `explain` write it.
-#[derive(Debug, Serialize)]
-pub(super) struct DeletionDocument<'a> {
-    run_id: String,
-    account: &'a str,
-    batch_id: &'a str,
-    name: &'a str,
-    rule: &'a str,
-    outcome: &'a str,
-    detail: Option<&'a str>,
-    at: Timestamp,
-}
-
-impl<'a> DeletionDocument<'a> {
-    pub(super) fn of(deletion: &'a Deletion) -> Self {
-        let entry = &deletion.entry;
-        Self {
-            run_id: entry.run_id.to_string(),
-            account: entry.account.as_str(),
-            batch_id: entry.batch.as_str(),
-            name: &entry.name,
-            rule: entry.rule.as_str(),
-            outcome: outcome(deletion),
-            detail: deletion.outcome.as_ref().and_then(|outcome| outcome.detail.as_deref()),
-            at: at(deletion),
-        }
-    }
 }

@@ -11,6 +11,7 @@ use crate::cli::once;
 use crate::cli::output::{cut, table};
 use crate::cli::session::{Session, Watch};
 use crate::clock::{self, Timestamp};
+use crate::document::hold::HoldDocument;
 use crate::policy::day;
 use crate::run::report::Exit;
 use crate::state::{Hold, Location, StateError};
@@ -273,24 +274,4 @@ struct Released<'a> {
 struct ReleasedDocument<'a> {
     account: &'a str,
     batch_id: &'a str,
-}
-
-/// One hold, as `holds` and `explain` write it.
-#[derive(Debug, Serialize)]
-pub(super) struct HoldDocument<'a> {
-    account: &'a str,
-    batch_id: &'a str,
-    until: Timestamp,
-    why: &'a str,
-}
-
-impl<'a> HoldDocument<'a> {
-    pub(super) fn of(hold: &'a Hold) -> Self {
-        Self {
-            account: hold.account.as_str(),
-            batch_id: hold.batch.as_str(),
-            until: hold.until,
-            why: &hold.why,
-        }
-    }
 }

@@ -16,6 +16,7 @@ use crate::cli::session::{Session, Watch};
 use crate::cli::vanished::{self, VanishedDocument};
 use crate::clock::{self, Timestamp};
 use crate::config::{Account, Config};
+use crate::document::plan::{BAD_ID, BatchDocument};
 use crate::guards::Reading;
 use crate::inventory::IncompleteInventory;
 use crate::plan::Plan;
@@ -28,10 +29,6 @@ use crate::state::StateError;
 
 /// How many rows the table of deletions shows before it says "and N more".
 pub(super) const ROWS: usize = 40;
-
-/// Why a batch with such an id stays.
-const BAD_ID: &str =
-    "its id cannot stand in a path of the API, so it cannot be asked for: it stays";
 
 /// Why an account has no plan, and its batches no explanation.
 pub(super) enum NoPlan {
@@ -389,24 +386,10 @@ struct InventoryDocument {
     hash: String,
 }
 
-#[derive(Debug, Serialize)]
-struct BatchDocument<'a> {
-    id: &'a str,
-    name: Option<&'a str>,
-    status: Option<&'a str>,
-    created_at: Option<Timestamp>,
-    last_run: Option<Timestamp>,
-    verdict: &'static str,
-    selected_by: &'a [RuleName],
-    kept_by: &'a [RuleName],
-    reason: String,
-    eligible_at: Option<Timestamp>,
-}
-
 impl<'a> PlanDocument<'a> {
     fn of(account: &'a Account, config: &'a Config, admission: &'a Admission) -> Self {
         let plan = plan_of(admission);
-        let hostile = plan.inventory().hostile_ids().iter().map(|id| of_hostile(id));
+        let hostile = plan.inventory().hostile_ids().iter().map(|id| BatchDocument::of_hostile(id));
         Self {
             account: account.name.as_str(),
             product: account.api.product.as_str(),
@@ -421,39 +404,8 @@ impl<'a> PlanDocument<'a> {
             },
             counts: plan.counts(),
             guards: readings(admission),
-            batches: plan.entries().map(of_batch).chain(hostile).collect(),
+            batches: plan.entries().map(BatchDocument::of).chain(hostile).collect(),
             requests_needed: plan.requests_needed(),
         }
-    }
-}
-
-fn of_batch<'a>((batch, verdict): (&'a Batch, &'a Verdict)) -> BatchDocument<'a> {
-    BatchDocument {
-        id: batch.id.as_str(),
-        name: batch.name.known().map(AsRef::as_ref),
-        status: batch.status.known().map(crate::batch::Status::as_str),
-        created_at: batch.created_at.known().copied(),
-        last_run: batch.last_run.known().copied(),
-        verdict: verdict.name(),
-        selected_by: verdict.selected_by(),
-        kept_by: verdict.kept_by(),
-        reason: verdict.reason(),
-        eligible_at: verdict.eligible_at(),
-    }
-}
-
-/// A batch whose id cannot be asked for: listed, and kept.
-fn of_hostile(id: &str) -> BatchDocument<'_> {
-    BatchDocument {
-        id,
-        name: None,
-        status: None,
-        created_at: None,
-        last_run: None,
-        verdict: "unknown",
-        selected_by: &[],
-        kept_by: &[],
-        reason: BAD_ID.to_owned(),
-        eligible_at: None,
     }
 }

@@ -107,11 +107,6 @@ pub(super) fn next_runs(accounts: &[Account], now: Timestamp, count: usize) -> V
     runs
 }
 
-/// The next firing of an account.
-pub(super) fn next(account: &Account, now: Timestamp) -> Option<Firing> {
-    account.timing.schedule()?.firings(now).next()
-}
-
 /// A firing on the clocks of its zone.
 pub(super) fn local(firing: &Firing) -> String {
     firing.local.format("%a %Y-%m-%d %H:%M:%S %Z").to_string()

@@ -1,30 +1,21 @@
 //! `status`: each account's last and next run, and the guards that are open.
 
-use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use serde::Serialize;
 
-use crate::batch::AccountName;
 use crate::cli::Outside;
 use crate::cli::args::{Global, Shape};
 use crate::cli::once;
 use crate::cli::output::{Paint, Terminal};
 use crate::cli::schedule;
 use crate::cli::session::{Session, Watch};
-use crate::clock::{self, Timestamp};
+use crate::clock;
+use crate::document::status::AccountDocument;
 use crate::guards::AUDIT;
 use crate::run::report::Exit;
-use crate::schedule::Firing;
-use crate::state::{OpenGuard, Run, State, StateError};
-
-/// What one account has to say.
-struct Account {
-    name: AccountName,
-    last_run: Option<Run>,
-    open_guard: Option<OpenGuard>,
-    next_run: Option<Firing>,
-}
+use crate::run::standing::{Standing, standings};
+use crate::state::{Run, StateError};
 
 /// Runs the command.
 pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
@@ -50,35 +41,12 @@ pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
     Exit::Done
 }
 
-async fn look(session: &Session) -> Result<Vec<Account>, StateError> {
+async fn look(session: &Session) -> Result<Vec<Standing>, StateError> {
     let state = session.state_to_read().await?;
-    let mut last_runs = match &state {
-        Some(state) => state.last_runs().await?,
-        None => BTreeMap::new(),
-    };
-    let mut accounts = Vec::new();
-    for account in &session.config.accounts {
-        accounts.push(Account {
-            name: account.name.clone(),
-            last_run: last_runs.remove(&account.name),
-            open_guard: open_guard(state.as_ref(), &account.name).await?,
-            next_run: schedule::next(account, session.setting().clock.now()),
-        });
-    }
-    Ok(accounts)
+    standings(state.as_ref(), &session.config.accounts, session.setting().clock.now()).await
 }
 
-async fn open_guard(
-    state: Option<&State>,
-    account: &AccountName,
-) -> Result<Option<OpenGuard>, StateError> {
-    match state {
-        Some(state) => state.guard_open(account).await,
-        None => Ok(None),
-    }
-}
-
-fn text(account: &Account, terminal: &Terminal) -> String {
+fn text(account: &Standing, terminal: &Terminal) -> String {
     let mut text = format!("{}\n", terminal.paint(Paint::Strong, account.name.as_str()));
     let _infallible = match &account.last_run {
         None => writeln!(text, "  last run    none is remembered"),
@@ -135,69 +103,4 @@ fn in_words(run: &Run) -> String {
 struct Document<'a> {
     version: u8,
     accounts: Vec<AccountDocument<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct AccountDocument<'a> {
-    account: &'a str,
-    last_run: Option<RunDocument<'a>>,
-    /// Null where no schedule is known.
-    next_run: Option<Timestamp>,
-    guards: Vec<GuardDocument<'a>>,
-}
-
-#[derive(Debug, Serialize)]
-struct RunDocument<'a> {
-    run_id: String,
-    began: Timestamp,
-    ended: Option<Timestamp>,
-    dry_run: bool,
-    outcome: Option<&'a str>,
-    exit_code: Option<u8>,
-    counts: Option<&'a BTreeMap<String, u64>>,
-    verified: Option<bool>,
-    error: Option<&'a str>,
-}
-
-#[derive(Debug, Serialize)]
-struct GuardDocument<'a> {
-    guard: &'a str,
-    since: Timestamp,
-    run_id: String,
-}
-
-impl<'a> AccountDocument<'a> {
-    fn of(account: &'a Account) -> Self {
-        let guards = account.open_guard.iter().flat_map(|open| {
-            let guard = |guard: &'a String| GuardDocument {
-                guard,
-                since: open.since,
-                run_id: open.run_id.to_string(),
-            };
-            open.guards.iter().map(guard)
-        });
-        Self {
-            account: account.name.as_str(),
-            last_run: account.last_run.as_ref().map(RunDocument::of),
-            next_run: account.next_run.as_ref().map(|firing| firing.at),
-            guards: guards.collect(),
-        }
-    }
-}
-
-impl<'a> RunDocument<'a> {
-    fn of(run: &'a Run) -> Self {
-        let end = run.end.as_ref();
-        Self {
-            run_id: run.begin.run_id.to_string(),
-            began: run.begin.began,
-            ended: end.map(|end| end.ended),
-            dry_run: run.begin.dry_run,
-            outcome: end.map(|end| end.outcome.as_str()),
-            exit_code: end.map(|end| end.exit_code),
-            counts: end.map(|end| &end.counts),
-            verified: end.and_then(|end| end.verified),
-            error: end.and_then(|end| end.error.as_deref()),
-        }
-    }
 }

@@ -69,7 +69,7 @@ pub const KEEP_HISTORY: Span = Span::of_secs(400 * 24 * 3_600);
 pub const RECHECK: &str = "always";
 
 /// Every key that has a default, with the default as TOML writes it.
-pub fn all() -> [(&'static str, String); 21] {
+pub fn all() -> [(&'static str, String); 22] {
     let text = |text: &str| format!("\"{text}\"");
     let span = |span: Span| format!("\"{span}\"");
     [
@@ -94,5 +94,6 @@ pub fn all() -> [(&'static str, String); 21] {
         ("state.url", text(STATE_URL)),
         ("state.keep_history", span(KEEP_HISTORY)),
         ("server.listen", text(LISTEN)),
+        ("server.hosts", "[]".to_owned()),
     ]
 }

@@ -2,7 +2,8 @@
 //! rules it was made.
 //!
 //! Defaults count as if they were written, a single text as a list of one, and a duration by its
-//! seconds. `dry_run` does not count (a plan made dry is applied with it off), nor do `[[test]]`.
+//! seconds. `dry_run` does not count (a plan made dry is applied with it off), nor do `[[test]]`, nor who
+//! is shown or told what happens.
 //! Secrets cannot count: none is in the configuration.
 
 use std::collections::BTreeMap;
@@ -33,8 +34,12 @@ pub(super) fn of(written: &BTreeMap<String, Vec<String>>) -> String {
         .collect();
     effective.extend(written.iter().map(|(path, values)| (path.clone(), values.clone())));
     effective.remove("dry_run");
+    effective.retain(|path, _| !NO_PART.iter().any(|table| path.starts_with(table)));
     hash(effective)
 }
+
+/// Tables that have no part in what a run does.
+const NO_PART: [&str; 2] = ["server.", "notify."];
 
 fn hash(leaves: BTreeMap<String, Vec<String>>) -> String {
     let mut hash = Sha256::new();

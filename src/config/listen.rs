@@ -36,6 +36,31 @@ pub(super) fn read(check: &mut Check<'_, '_>) -> Option<SocketAddr> {
     check.take(&KeyPath::of(["server", "listen"]), parsed).flatten()
 }
 
+/// Names that the server may be asked by, in lower case; addresses and `localhost` always may.
+pub(super) fn hosts(check: &mut Check<'_, '_>) -> Vec<String> {
+    let layered = check.layered;
+    let written = layered.raw.server.hosts.as_deref().unwrap_or_default();
+    let path = KeyPath::of(["server", "hosts"]);
+    let mut hosts = Vec::with_capacity(written.len());
+    for (index, host) in written.iter().enumerate() {
+        let at = check.element(&path, index);
+        let host = if is_name(host) {
+            Ok(host.to_ascii_lowercase())
+        } else {
+            let help = "a name alone, such as `batchsweep.example`: no scheme, port or path";
+            let message = format!("`{}` is no host name", hide::shown(host));
+            Err(Complaint::error(message).help(help.to_owned()))
+        };
+        hosts.extend(check.take(&at, host));
+    }
+    hosts
+}
+
+fn is_name(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
+    (1..=253).contains(&text.len()) && text.chars().all(is_plain)
+}
+
 /// What files say that have mistakes somewhere; the default where they say nothing that can be read.
 pub(super) fn of_rejected(sources: &Sources, env: &Environment) -> Option<SocketAddr> {
     let said = sources.iter().filter_map(|(_, source)| in_text(&source.text)).last();

@@ -116,6 +116,8 @@ pub struct Config {
     pub zone: Tz,
     /// Where the daemon can be asked how it is; `None` where nowhere.
     pub listen: Option<SocketAddr>,
+    /// Names that it may be asked by there, in lower case, besides addresses and `localhost`.
+    pub hosts: Vec<String>,
     /// Where what is remembered is; an error where this machine has no usual place for it.
     pub state: Result<state::Location, state::BadLocation>,
     /// How long runs and deletions are remembered.
@@ -375,6 +377,7 @@ struct Read {
     hash: String,
     zone: Tz,
     listen: Option<SocketAddr>,
+    hosts: Vec<String>,
     state: Result<state::Location, state::BadLocation>,
     keep_history: Duration,
     dry_run: bool,
@@ -392,6 +395,7 @@ impl Read {
             replaced,
             zone: self.zone,
             listen: self.listen,
+            hosts: self.hosts,
             state: self.state,
             keep_history: self.keep_history,
             dry_run: self.dry_run || dry_run == DryRun::Forced,
@@ -424,7 +428,7 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
     let mut check = Check::new(&layered, problems);
     let shared = settings::shared(&mut check);
     timing::shared(&mut check);
-    let listen = listen::read(&mut check);
+    let (listen, hosts) = (listen::read(&mut check), listen::hosts(&mut check));
     let kept = memory::read(&mut check, &request.env);
     let reached = accounts::read_all(&mut check, &request.env, file);
     rules::judge_all(&mut check);
@@ -445,6 +449,7 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
         hash: fingerprint::of(&layered.leaves),
         zone: shared.terms.zone,
         listen,
+        hosts,
         state: kept.state,
         keep_history: kept.keep_history,
         dry_run: layered.raw.dry_run.unwrap_or(defaults::DRY_RUN),

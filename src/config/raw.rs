@@ -58,6 +58,8 @@ pub struct RawSchedule {
 pub struct RawServer {
     /// Address and port, or `off`.
     pub listen: Option<String>,
+    /// Names that the server is asked by, besides addresses and `localhost`.
+    pub hosts: Option<Vec<String>>,
 }
 
 /// `[accounts.NAME]`.

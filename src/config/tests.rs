@@ -899,6 +899,8 @@ fn schedules_that_could_surprise_are_refused_or_told_of() {
         "schedule.timezone = \"Mars\"",
         "[server]\nlisten = \":9464\"",
         "[server]\nlisten = \"localhost\"",
+        "[server]\nhosts = [\"a.example\", \"https://a.example\", \"a:80\", \"\"]",
+        "[server]\nhosts = \"a.example\"",
     ] {
         let rejected = load_text(&scheduled(text)).unwrap_err();
         told.push_str(&rejected.render(Colour::Never));
@@ -939,6 +941,9 @@ fn a_server_listens_on_this_machine_unless_it_is_told_otherwise() {
     assert_eq!(listen("").as_deref(), Some("127.0.0.1:9464"));
     assert_eq!(listen("[server]\nlisten = \"[::]:1\"").as_deref(), Some("[::]:1"));
     assert_eq!(listen("[server]\nlisten = \"off\""), None);
+    let hosts = |text: &str| good(&scheduled(text)).hosts;
+    assert!(hosts("").is_empty());
+    assert_eq!(hosts("[server]\nhosts = [\"Sweep.Example\"]"), ["sweep.example"]);
 }
 
 // fault: F9

@@ -3,6 +3,7 @@
 //! Not here: the output of commands (`cli::output`).
 //! Invariant: an observer never changes what a run does; a line that cannot be written is lost.
 
+pub mod board;
 pub mod event;
 pub mod service;
 pub mod journal;

@@ -120,8 +120,30 @@ impl Policy {
             matchers: trace(&rule.matchers, subject),
         });
         let rules: Vec<_> = keep.chain(delete).collect();
-        let eligible_at = self.eligible_at(subject, &verdict, &rules, memory);
+        let stays = |rule: &RuleTrace| rule.kind == RuleKind::Keep && rule.answer != Answer::No;
+        let is_protected = rules.iter().any(stays);
+        let eligible_at =
+            if is_protected { None } else { self.eligible_at(subject, &verdict, memory) };
         Some(Explanation { verdict, rules, eligible_at })
+    }
+
+    /// When each batch of an inventory may go if nothing else changes, given its verdict: as
+    /// [`Policy::explain`] says it.
+    pub fn eligible_times(
+        &self,
+        batches: &[Batch],
+        verdicts: &[Verdict],
+        memory: &Memory,
+        now: Timestamp,
+    ) -> Vec<Option<Timestamp>> {
+        let subjects: Vec<_> = batches.iter().map(|batch| Subject::new(batch, now)).collect();
+        let kept = self.keep.iter().map(|rule| keep::ask(rule, &subjects, self.terms.zone));
+        let kept: Vec<_> = kept.collect();
+        let of_one = |(index, (subject, verdict)): (usize, (&Subject<'_>, &Verdict))| {
+            let is_protected = kept.iter().any(|kept| kept.of(index) != Answer::No);
+            if is_protected { None } else { self.eligible_at(subject, verdict, memory) }
+        };
+        subjects.iter().zip(verdicts).enumerate().map(of_one).collect()
     }
 
     fn trace_keep(&self, rule: &KeepRule, subjects: &[Subject<'_>], index: usize) -> RuleTrace {
@@ -176,7 +198,6 @@ impl Policy {
         &self,
         subject: &Subject<'_>,
         verdict: &Verdict,
-        rules: &[RuleTrace],
         memory: &Memory,
     ) -> Option<Timestamp> {
         match verdict {
@@ -186,11 +207,6 @@ impl Policy {
             | Verdict::Unknown { .. }
             | Verdict::Kept { .. }
             | Verdict::Held { .. } => return None,
-        }
-        let protected =
-            rules.iter().any(|rule| rule.kind == RuleKind::Keep && rule.answer != Answer::No);
-        if protected {
-            return None;
         }
         let by_rule = self.delete.iter().filter_map(|rule| self.lets_go_at(rule, subject, memory));
         let by_rule = by_rule.min()?;

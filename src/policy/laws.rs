@@ -549,9 +549,12 @@ proptest! {
             true
         });
         let decided = policy.decide(&batches, &memory, at(NOW)).verdicts;
+        let eligible = policy.eligible_times(&batches, &decided, &memory, at(NOW));
+        prop_assert_eq!(eligible.len(), decided.len());
         for (index, verdict) in decided.iter().enumerate() {
             let explained = policy.explain(&batches, index, &memory, at(NOW)).unwrap();
             prop_assert_eq!(&explained.verdict, verdict);
+            prop_assert_eq!(eligible[index], explained.eligible_at);
             // What time alone makes deletable is deletable then, and not an hour before.
             if let (Verdict::Unmatched | Verdict::TooYoung { .. } | Verdict::Wait { .. }, Some(then)) =
                 (verdict, explained.eligible_at)

@@ -191,6 +191,8 @@ impl Fleet {
             config_hash: &self.config.hash,
             keep_history: self.config.keep_history,
             stopped_by: &self.setting.stopped_by,
+            // For later commands; where nothing outlives the process there are none.
+            keeps_records: state.is_durable(),
         }
     }
 

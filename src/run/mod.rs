@@ -5,8 +5,11 @@
 //! Invariant: without an [`Armed`] there is nothing to delete with; a dry run is its absence.
 
 pub mod apply;
+pub mod explained;
 pub mod fleet;
+pub mod outlook;
 mod past;
+pub mod standing;
 pub mod report;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -59,6 +62,8 @@ pub struct Memorable<'a> {
     pub keep_history: Duration,
     /// The signal that asked the program to end; 0 while none did.
     pub stopped_by: &'a AtomicU8,
+    /// Whether the records of the last listing are kept, for whoever looks later.
+    pub keeps_records: bool,
 }
 
 /// A plan with what the guards say of it, and what the rules with a grace selected.
@@ -248,7 +253,7 @@ impl<'a> Runner<'a> {
         if past::is_believed(&decided.admission) {
             settle::give_up(journal, &self.around, &in_doubt).await?;
         }
-        past::remember(state, &decided.admission, &decided.selected).await?;
+        past::remember(memory, &decided.admission, &decided.selected).await?;
         self.act(decided.admission, armed, journal).await
     }
 

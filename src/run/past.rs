@@ -16,7 +16,7 @@ use crate::guards::SinceLast;
 use crate::inventory::Inventory;
 use crate::plan::{Plan, Stamps};
 use crate::policy::{Hold, Memory};
-use crate::run::{Admission, plan_of};
+use crate::run::{Admission, Memorable, plan_of};
 use crate::state::{DeletionFilter, Listing, OpenGuard, State, StateError};
 
 /// What earlier runs left behind, as far as planning needs it.
@@ -178,11 +178,11 @@ pub(super) fn is_believed(admission: &Admission) -> bool {
 /// # Errors
 /// When it cannot be written.
 pub(super) async fn remember(
-    state: &State,
+    memory: &Memorable<'_>,
     admission: &Admission,
     selected: &BTreeMap<RuleName, BTreeSet<BatchId>>,
 ) -> Result<(), StateError> {
-    let plan = plan_of(admission);
+    let (plan, state) = (plan_of(admission), memory.state);
     // Nor is anything dated by a clock that is doubted.
     if admission.as_ref().is_err_and(|tripped| tripped.doubts_the_clock()) {
         return Ok(());
@@ -199,8 +199,7 @@ pub(super) async fn remember(
         hash: inventory.hash(),
         ids: inventory.batches().iter().map(|batch| batch.id.clone()).collect(),
     };
-    // Records are for later commands; where nothing outlives the process there are none.
-    let records = inventory.batches().iter().filter(|_| state.is_durable());
+    let records = inventory.batches().iter().filter(|_| memory.keeps_records);
     state.store_inventory(&listing, records.map(|batch| batch.raw.as_str())).await
 }
 

@@ -355,6 +355,28 @@ impl RunReport {
             requests: self.requests,
             duration: self.duration,
             error: self.error(),
+            batches: self.batches_left().map(|count| count as u64),
+        }
+    }
+
+    /// How many batches the account has now, as far as this run knows; `None` where it made no complete
+    /// listing.
+    pub fn batches_left(&self) -> Option<usize> {
+        match &self.ending {
+            Ending::NotBegun(_)
+            | Ending::Locked(_)
+            | Ending::NoState(_)
+            | Ending::Refused(_)
+            | Ending::Unsettled(_)
+            | Ending::Incomplete(_)
+            | Ending::Broken => None,
+            Ending::Guarded(tripped) => Some(tripped.plan().inventory().len()),
+            Ending::Dry(admission) => Some(plan_of(admission).inventory().len()),
+            Ending::Swept(report) => {
+                let is_gone = |one: &&sweep::Swept| one.outcome.is_gone();
+                let gone = report.swept.iter().filter(is_gone).count();
+                Some(report.plan.inventory().len().saturating_sub(gone))
+            }
         }
     }
 

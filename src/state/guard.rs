@@ -5,7 +5,7 @@
 
 use super::State;
 use super::error::StateError;
-use super::link::{Value, Work};
+use super::link::{Row, Value, Work};
 use crate::batch::{AccountName, RunId};
 use crate::clock::Timestamp;
 use crate::guards;
@@ -204,6 +204,28 @@ impl State {
         Ok(written > 0)
     }
 
+    /// The approval that the account's next run starts on, if there is one; how many deletions it covers
+    /// is in the plan of its run.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn approval(
+        &self,
+        account: &AccountName,
+        now: Timestamp,
+    ) -> Result<Option<Approval>, StateError> {
+        let mut work = self.read().await?;
+        let row = work
+            .row(
+                "SELECT run_id, approved_by, approved_at, expires_at FROM batchsweep_approvals
+                 WHERE account = $1 AND spent_by IS NULL AND expires_at > $2
+                     AND run_id IN (SELECT run_id FROM batchsweep_guards WHERE account = $1)",
+                &[Value::Text(account.as_str()), now.into()],
+            )
+            .await?;
+        row.map(|row| approval(&row)).transpose()
+    }
+
     /// Spends the approval of an account's open guard, if there is one that has not expired: whoever
     /// gets it is the only one.
     ///
@@ -226,18 +248,19 @@ impl State {
                 &[Value::Text(account.as_str()), Value::Text(&by_run), now.into()],
             )
             .await?;
-        let approval = match row {
-            Some(row) => Some(Approval {
-                run_id: row.run(0)?,
-                by: row.text(1)?,
-                approved_at: row.time(2)?,
-                expires_at: row.time(3)?,
-            }),
-            None => None,
-        };
+        let approval = row.map(|row| approval(&row)).transpose()?;
         work.commit().await?;
         Ok(approval)
     }
+}
+
+fn approval(row: &Row<'_>) -> Result<Approval, StateError> {
+    Ok(Approval {
+        run_id: row.run(0)?,
+        by: row.text(1)?,
+        approved_at: row.time(2)?,
+        expires_at: row.time(3)?,
+    })
 }
 
 /// The account of a run that may be approved now.

@@ -66,6 +66,20 @@ impl State {
         work.commit().await
     }
 
+    /// When the account's last complete inventory was made, and its hash.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn last_listed(
+        &self,
+        account: &AccountName,
+    ) -> Result<Option<(Timestamp, String)>, StateError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT listed_at, hash FROM batchsweep_inventories WHERE account = $1";
+        let row = work.row(sql, &[Value::Text(account.as_str())]).await?;
+        row.map(|row| Ok((row.time(0)?, row.text(1)?))).transpose()
+    }
+
     /// The account's last complete inventory, without its records.
     ///
     /// # Errors

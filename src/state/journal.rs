@@ -69,6 +69,18 @@ pub struct Recorded {
     pub held: BTreeSet<BatchId>,
 }
 
+impl Deletion {
+    /// What became of it, in a word; `open` where a run was killed and nothing has settled it yet.
+    pub fn word(&self) -> &str {
+        self.outcome.as_ref().map_or("open", |outcome| outcome.outcome.as_str())
+    }
+
+    /// When its outcome was known; when it was meant, where nobody knows yet.
+    pub fn at(&self) -> Timestamp {
+        self.outcome.as_ref().map_or(self.entry.intended_at, |outcome| outcome.at)
+    }
+}
+
 /// Which deletions are asked for.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct DeletionFilter {
@@ -78,6 +90,8 @@ pub struct DeletionFilter {
     pub since: Option<Timestamp>,
     /// Of this batch only.
     pub batch: Option<BatchId>,
+    /// Of this run only.
+    pub run: Option<RunId>,
     /// At most so many, the newest; `None` is all.
     pub limit: Option<u32>,
 }
@@ -198,18 +212,21 @@ impl State {
     /// # Errors
     /// When they cannot be read.
     pub async fn deletions(&self, filter: &DeletionFilter) -> Result<Vec<Deletion>, StateError> {
+        let run = filter.run.map(|run| run.to_string());
         let mut work = self.read().await?;
         let rows = work
             .rows(
                 select_journal!(
                     "WHERE (account = $1 OR $1 IS NULL) AND (batch = $2 OR $2 IS NULL)
-                     AND intended_at >= $3 ORDER BY intended_at DESC, run_id DESC, batch LIMIT $4"
+                     AND intended_at >= $3 AND (run_id = $5 OR $5 IS NULL)
+                     ORDER BY intended_at DESC, run_id DESC, batch LIMIT $4"
                 ),
                 &[
                     Value::MaybeText(filter.account.as_ref().map(AccountName::as_str)),
                     Value::MaybeText(filter.batch.as_ref().map(BatchId::as_str)),
                     Value::Int(filter.since.map_or(i64::MIN, |since| since.timestamp_millis())),
                     Value::Int(filter.limit.map_or(i64::MAX, i64::from)),
+                    Value::MaybeText(run.as_deref()),
                 ],
             )
             .await?;

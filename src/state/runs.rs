@@ -47,6 +47,8 @@ pub struct RunEnd {
     pub duration: Duration,
     /// What went wrong, as it was shown.
     pub error: Option<String>,
+    /// How many batches the account had when it ended; `None` where no complete listing was made.
+    pub batches: Option<u64>,
 }
 
 /// A run as it is remembered.
@@ -74,7 +76,7 @@ macro_rules! select_runs {
     ($rest:literal) => {
         concat!(
             "SELECT run_id, account, began, dry_run, config_hash, origin, ended, outcome, exit_code, \
-             counts, verified, requests, duration_ms, error FROM batchsweep_runs ",
+             counts, verified, requests, duration_ms, error, batches FROM batchsweep_runs ",
             $rest
         )
     };
@@ -114,7 +116,7 @@ impl State {
         let changed = work
             .run(
                 "UPDATE batchsweep_runs SET ended = $2, outcome = $3, exit_code = $4, counts = $5,
-                 verified = $6, requests = $7, duration_ms = $8, error = $9
+                 verified = $6, requests = $7, duration_ms = $8, error = $9, batches = $10
                  WHERE run_id = $1 AND ended IS NULL",
                 &[
                     Value::Text(&run.run_id.to_string()),
@@ -126,6 +128,7 @@ impl State {
                     Value::Int(i64::try_from(run.requests).unwrap_or(i64::MAX)),
                     Value::Int(duration_ms),
                     Value::MaybeText(run.error.as_deref()),
+                    Value::MaybeInt(run.batches.and_then(|count| i64::try_from(count).ok())),
                 ],
             )
             .await?;
@@ -206,6 +209,7 @@ fn run(row: &Row<'_>) -> Result<Run, StateError> {
             requests: row.count(11)?,
             duration: Duration::from_millis(row.count(12)?),
             error: row.maybe_text(13)?,
+            batches: row.maybe_int(14)?.and_then(|count| u64::try_from(count).ok()),
         }),
         None => None,
     };

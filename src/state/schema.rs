@@ -16,11 +16,13 @@ use super::trouble::{Doing, Trouble};
 const TABLE: &str = "batchsweep_migrations";
 
 /// Every migration, in order. One that has been released is never edited.
-const MIGRATIONS: [(i64, &str, &str); 1] =
-    [(1, "first", include_str!("migrations/0001_first.sql"))];
+const MIGRATIONS: [(i64, &str, &str); 2] = [
+    (1, "first", include_str!("migrations/0001_first.sql")),
+    (2, "batches of runs", include_str!("migrations/0002_batches_of_runs.sql")),
+];
 
 /// The newest schema that this program knows.
-pub(super) const KNOWN: i64 = 1;
+pub(super) const KNOWN: i64 = 2;
 
 /// Brings the tables up to date.
 ///

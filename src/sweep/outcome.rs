@@ -105,6 +105,20 @@ impl Outcome {
         }
     }
 
+    /// Whether the account has it no more.
+    pub const fn is_gone(&self) -> bool {
+        match self {
+            Self::Deleted(_) | Self::Gone => true,
+            Self::Failed(_)
+            | Self::Refused { .. }
+            | Self::Busy(_)
+            | Self::Changed(_)
+            | Self::Held
+            | Self::Undelivered { .. }
+            | Self::NotReached => false,
+        }
+    }
+
     /// The sentence for people; empty where the name says it all.
     pub fn detail(&self) -> String {
         match self {

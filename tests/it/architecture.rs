@@ -7,7 +7,7 @@
 use crate::source::{Source, rust_files};
 
 /// What each module may use, beside itself and the [`NOUNS`]. The longest path that fits counts.
-const MAY_USE: [(&str, Uses); 21] = [
+const MAY_USE: [(&str, Uses); 22] = [
     ("clock", Uses::OnlyThese(&[])),
     ("batch", Uses::OnlyThese(&["clock"])),
     ("warrant", Uses::OnlyThese(&["batch"])),
@@ -36,7 +36,8 @@ const MAY_USE: [(&str, Uses); 21] = [
             "observe::event",
         ]),
     ),
-    ("run", Uses::AllBut(&["cli", "daemon", "emulator"])),
+    ("run", Uses::AllBut(&["cli", "daemon", "document", "emulator", "server"])),
+    ("document", Uses::Nouns(&["policy", "guards", "state", "config", "run"])),
     (
         "config",
         Uses::Nouns(&[

@@ -16,11 +16,13 @@ use serde_json::value::RawValue;
 use crate::api::answer::{Account, Page, Record};
 use crate::api::error::Kind;
 use crate::api::product::Family;
-use crate::api::wire::record::{is_too_deep, read_record};
+use crate::api::wire::record::is_too_deep;
 use crate::batch::{Batch, counted};
 
 mod field;
 mod record;
+
+pub(super) use record::read_record;
 
 /// Lists and objects may stand this deep in each other, as in `serde_json` (fault J2).
 const MAX_DEPTH: usize = 128;

@@ -24,7 +24,7 @@ const AMBIGUOUS: &str = "the record has a key twice, or one that is not Unicode"
 ///
 /// # Errors
 /// When it is nested too deeply (fault J2).
-pub(super) fn read_record(raw: &str, body: &Bytes, family: Family) -> Result<Record, Kind> {
+pub(in crate::api) fn read_record(raw: &str, body: &Bytes, family: Family) -> Result<Record, Kind> {
     if is_too_deep(raw) {
         let sentence = format!("the answer is nested more than {MAX_DEPTH} deep");
         return Err(Kind::BrokenBody(sentence));

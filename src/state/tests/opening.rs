@@ -6,8 +6,8 @@ use std::path::Path;
 
 use sqlx::{AnyConnection, Connection, Executor};
 
-use super::backends::{durable, file_in, hold, in_file, location, now, runs_as_nobody};
-use crate::state::{Class, Gone, Location, State, StateError};
+use super::backends::{begin, durable, file_in, hold, in_file, location, now, runs_as_nobody};
+use crate::state::{Class, Gone, Location, RunFilter, State, StateError};
 
 async fn refused(location: &Location) -> StateError {
     State::open(location, now()).await.unwrap_err()
@@ -164,7 +164,7 @@ async fn a_newer_schema_is_refused_and_names_who_wrote_it() {
         let mut work = state.write().await.unwrap();
         for sql in [
             "INSERT INTO batchsweep_migrations (version, description, success, checksum, execution_time)
-             SELECT 7, 'later', success, checksum, 0 FROM batchsweep_migrations",
+             SELECT 7, 'later', success, checksum, 0 FROM batchsweep_migrations WHERE version = 1",
             "UPDATE batchsweep_meta SET value = '1.4.0' WHERE name = 'written_by'",
         ] {
             work.run(sql, &[]).await.unwrap();
@@ -177,8 +177,35 @@ async fn a_newer_schema_is_refused_and_names_who_wrote_it() {
         ] {
             assert_eq!(error.class(), Class::Unusable);
             let (at, written_by) = (place.location.to_string(), "1.4.0".to_owned());
-            assert_eq!(error, StateError::Newer { at, found: 7, known: 1, written_by });
+            assert_eq!(error, StateError::Newer { at, found: 7, known: 2, written_by });
         }
+        place.remove().await;
+    }
+}
+
+// fault: D8
+#[tokio::test]
+async fn a_state_of_the_first_schema_is_brought_up_to_date_with_all_it_has() {
+    for place in durable().await {
+        let state = place.open().await;
+        state.hold(&hold("A1", now())).await.unwrap();
+        state.begin_run(&begin(now())).await.unwrap();
+        let mut work = state.write().await.unwrap();
+        for sql in [
+            "ALTER TABLE batchsweep_runs DROP COLUMN batches",
+            "DELETE FROM batchsweep_migrations WHERE version = 2",
+        ] {
+            work.run(sql, &[]).await.unwrap();
+        }
+        work.commit().await.unwrap();
+        state.close().await.unwrap();
+        let older = State::open_read_only(&place.location).await.unwrap_err();
+        let at = place.location.to_string();
+        assert_eq!(older, StateError::Older { at, found: 1, known: 2 }, "reading changes nothing");
+        let state = place.open().await;
+        assert_eq!(state.holds(None).await.unwrap().len(), 1);
+        let runs = state.runs(&RunFilter::default()).await.unwrap();
+        assert_eq!(runs.iter().map(|run| run.begin.clone()).collect::<Vec<_>>(), [begin(now())]);
         place.remove().await;
     }
 }

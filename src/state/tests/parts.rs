@@ -30,6 +30,7 @@ fn end(began: Timestamp) -> RunEnd {
         requests: 31,
         duration: Duration::from_hours(1),
         error: Some("1 deletion failed".into()),
+        batches: Some(41),
     }
 }
 
@@ -183,12 +184,14 @@ async fn deletions_are_found_by_account_batch_and_time_with_all_their_fields() {
         let by_batch = DeletionFilter { batch: Some(id("A2")), ..any.clone() };
         let since = DeletionFilter { since: Some(now() + hours(24)), ..any.clone() };
         let newest = DeletionFilter { limit: Some(1), ..any.clone() };
+        let by_run = DeletionFilter { run: Some(first), ..any.clone() };
         for (filter, expected) in [
             (any, vec![theirs.clone(), mine.clone()]),
             (by_account, vec![mine.clone()]),
             (by_batch, vec![theirs.clone()]),
             (since, vec![theirs.clone()]),
             (newest, vec![theirs]),
+            (by_run, vec![mine.clone()]),
         ] {
             assert_eq!(state.deletions(&filter).await.unwrap(), expected, "{filter:?}");
         }
