@@ -299,6 +299,9 @@ pub enum Undelivered {
     Force,
 }
 
+/// How many batches an account can hold (contract §3): when it is full, no new one can be made.
+pub const BATCH_LIMIT: u64 = 10_000;
+
 /// A word of one of the vendor's open lists (schedule types, priorities). Known words take no heap,
 /// which matters ten thousand times.
 pub type Word = Cow<'static, str>;

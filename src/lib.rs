@@ -27,6 +27,7 @@ pub mod sweep;
 pub mod config;
 pub mod run;
 pub mod document;
+pub mod server;
 pub mod daemon;
 pub mod emulator;
 pub mod cli;

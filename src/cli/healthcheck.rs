@@ -5,8 +5,8 @@ use crate::cli::args::{self, Global};
 use crate::cli::failure::Failure;
 use crate::cli::session;
 use crate::config;
-use crate::daemon::{self, Probe};
 use crate::run::report::Exit;
+use crate::server::health::{Probe, probe as ask};
 
 /// Runs the command.
 pub(super) async fn run(command: &args::Healthcheck, global: &Global, outside: &Outside) -> Exit {
@@ -19,7 +19,7 @@ pub(super) async fn run(command: &args::Healthcheck, global: &Global, outside: &
         .end(outside);
     };
     let probe = if command.ready { Probe::Ready } else { Probe::Alive };
-    match daemon::probe(listen, probe).await {
+    match ask(listen, probe).await {
         Ok(answer) => {
             outside.terminal.data(&format!("{answer}\n"));
             Exit::Done

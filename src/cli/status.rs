@@ -14,8 +14,8 @@ use crate::clock;
 use crate::document::status::AccountDocument;
 use crate::guards::AUDIT;
 use crate::run::report::Exit;
-use crate::run::standing::{Standing, standings};
-use crate::state::{Run, StateError};
+use crate::run::standing::{Standing, in_words, standings};
+use crate::state::StateError;
 
 /// Runs the command.
 pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
@@ -70,32 +70,6 @@ fn text(account: &Standing, terminal: &Terminal) -> String {
         );
     }
     text
-}
-
-/// A run in one line.
-fn in_words(run: &Run) -> String {
-    let kind = if run.begin.dry_run { "dry run of " } else { "" };
-    let began = clock::shown(run.begin.began);
-    let Some(end) = &run.end else {
-        return format!("{kind}{began}: under way, or killed");
-    };
-    let counts: Vec<_> = end
-        .counts
-        .iter()
-        .filter(|(_, count)| **count > 0)
-        .map(|(name, count)| format!("{count} {}", name.replace('_', " ")))
-        .collect();
-    let counts = match (counts.is_empty(), end.exit_code) {
-        (false, _) => counts.join(", "),
-        (true, 0) => "nothing to do".to_owned(),
-        // It may have had much to do, and did not come to it.
-        (true, _) => "no batch was dealt with".to_owned(),
-    };
-    let outcome = match end.outcome.as_str() {
-        "dry_run" => String::new(),
-        outcome => format!("{outcome}; "),
-    };
-    format!("{kind}{began}: {outcome}{counts}; exit code {}", end.exit_code)
 }
 
 /// `status --output json`.

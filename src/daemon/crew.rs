@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use futures_util::FutureExt;
 
@@ -17,9 +18,11 @@ use super::supervisor::{Taken, Work};
 use crate::api::client::Surroundings;
 use crate::batch::AccountName;
 use crate::config::Account;
+use crate::run::Memorable;
 use crate::run::fleet::Fleet;
 use crate::run::report::{Ending, Exit, RunReport};
 use crate::schedule::Timing;
+use crate::server::Sight;
 use crate::state::{Ownership, State, StateError};
 
 /// The accounts of now, the state, and which of the accounts are this process's.
@@ -28,12 +31,14 @@ pub(super) struct Crew {
     files: Files,
     state: State,
     owned: RefCell<BTreeMap<AccountName, Rc<Ownership>>>,
+    /// Whoever looks in, where somebody can.
+    sight: Option<Sight>,
 }
 
 impl Crew {
-    pub(super) fn new(fleet: Fleet, files: Files, state: State) -> Self {
+    pub(super) fn new(fleet: Fleet, files: Files, state: State, sight: Option<Sight>) -> Self {
         let fleet = RefCell::new(Rc::new(fleet));
-        Self { fleet, files, state, owned: RefCell::default() }
+        Self { fleet, files, state, owned: RefCell::default(), sight }
     }
 
     pub(super) fn fleet(&self) -> Rc<Fleet> {
@@ -85,7 +90,10 @@ impl Crew {
                 return report;
             }
         };
-        let run = runner.once_as(fleet.config.arm(), fleet.memorable(&self.state), owner);
+        let memory = fleet.memorable(&self.state);
+        let keeps_records = memory.keeps_records || self.sight.is_some();
+        let memory = Memorable { keeps_records, ..memory };
+        let run = runner.once_as(fleet.config.arm(), memory, owner);
         // What it held is dropped; nothing of it is used again.
         match AssertUnwindSafe(run).catch_unwind().await {
             Ok(report) => report,
@@ -189,6 +197,9 @@ impl Work for Crew {
         let stays = |name: &AccountName| fleet.config.accounts.iter().any(|one| one.name == *name);
         for name in gone.iter().filter(|name| !stays(name)) {
             self.give_up(name);
+        }
+        if let Some(sight) = &self.sight {
+            sight.follow(Arc::clone(&fleet.config));
         }
         *self.fleet.borrow_mut() = Rc::new(fleet);
     }

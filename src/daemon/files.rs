@@ -3,8 +3,11 @@
 //! All or nothing: files with any mistake, a key that cannot be read, or a setting that only a new start can
 //! change, and nothing of them is used. Not here: when they are read (`supervisor`).
 
-use crate::config::{self, Config, Request, UnknownAccount};
+use std::path::Path;
+
+use crate::config::{self, Config, DEFAULT_PATH, Request, UnknownAccount};
 use crate::run::fleet::{Fleet, Setting};
+use crate::server::Hand;
 
 /// What to read, and which of its accounts are served.
 #[derive(Debug)]
@@ -33,6 +36,18 @@ pub(super) enum Refused {
 }
 
 impl Files {
+    /// How a person types a command of this service.
+    pub(super) fn hand(&self) -> Hand {
+        let env = &self.request.env;
+        let file = self.request.file();
+        let file = std::path::absolute(&file).unwrap_or(file);
+        match env.get("HOSTNAME").filter(|_| env.get("KUBERNETES_SERVICE_HOST").is_some()) {
+            Some(pod) => Hand::Pod(pod.to_owned()),
+            None if env.get("STATE_DIRECTORY").is_some() => Hand::Unit,
+            None => Hand::Shell(Some(file).filter(|file| file != Path::new(DEFAULT_PATH))),
+        }
+    }
+
     pub(super) fn digest(&self) -> String {
         config::digest(&self.request)
     }

@@ -2,15 +2,15 @@
 //!
 //! `supervisor` is one loop: alarms, signals, reloads and the ends of runs pass through it. `agenda` is what
 //! a look at the clock means (pure), `alarm` rings, `crew` takes accounts and runs them, `files` reads the
-//! configuration again, `manager` and `health` tell service manager and probes.
-//! Not here: a run (`run`), the arithmetic of schedules (`schedule`), arguments and messages (`cli`).
+//! configuration again, `manager` tells the service manager.
+//! Not here: a run (`run`), the arithmetic of schedules (`schedule`), what is shown to whoever asks (`server`),
+//! arguments and messages (`cli`).
 
 mod agenda;
 mod alarm;
 mod files;
 mod crew;
 mod manager;
-mod health;
 mod supervisor;
 #[cfg(test)]
 mod tests;
@@ -18,21 +18,21 @@ mod tests;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
 use tokio::task::LocalSet;
 
 pub use files::Files;
-pub use health::{Ill, Probe, probe};
 pub use supervisor::Asked;
 
 use self::crew::Crew;
-use self::health::Health;
 use self::manager::Manager;
 use self::supervisor::{Around, Supervisor};
 use crate::batch::AccountName;
+use crate::observe::board::Board;
 use crate::run::fleet::Fleet;
 use crate::schedule::Timing;
-use crate::state::StateError;
+use crate::server::health::{Health, TURN};
+use crate::server::{self, Memory, Serving, Sight};
+use crate::state::{State, StateError};
 
 /// Why the service did not begin. Nothing was sent to any account.
 #[derive(Debug, thiserror::Error)]
@@ -81,10 +81,16 @@ pub async fn serve(fleet: Fleet, files: Files, asked: Asked) -> Result<(), NotBe
         return Err(NotBegun::Keys(problems));
     }
     let state = fleet.state().await?;
+    let health = Arc::new(Health::new(Arc::clone(&fleet.setting().clock)));
+    let board = Board::new(Arc::clone(&fleet.setting().clock));
+    let fleet = fleet.telling(Arc::new(board.clone()));
     let setting = fleet.setting().clone();
-    let health = Arc::new(Health::new(Arc::clone(&setting.clock)));
-    let _serving = match fleet.config.listen {
-        Some(address) => Some(health::serve(listen(address).await?, Arc::clone(&health))),
+    let sight = fleet.config.listen.map(|address| {
+        let around = sight(&fleet, &state, &files, (board, Arc::clone(&health)));
+        (address, Sight::new(Arc::clone(&fleet.config), around))
+    });
+    let _serving = match &sight {
+        Some((address, sight)) => Some(listen(*address, sight.clone())?),
         None => None,
     };
     let around = Around {
@@ -94,9 +100,9 @@ pub async fn serve(fleet: Fleet, files: Files, asked: Asked) -> Result<(), NotBe
         asked,
         health,
         manager: Manager::of_process(),
-        turn: supervisor::TURN,
+        turn: TURN,
     };
-    let crew = Crew::new(fleet, files, state);
+    let crew = Crew::new(fleet, files, state, sight.map(|(_, sight)| sight));
     let local = LocalSet::new();
     let work = local.run_until(async {
         let supervisor = Supervisor::new(around, crew).await;
@@ -107,6 +113,21 @@ pub async fn serve(fleet: Fleet, files: Files, asked: Asked) -> Result<(), NotBe
     Ok(())
 }
 
-async fn listen(address: SocketAddr) -> Result<TcpListener, NotBegun> {
-    TcpListener::bind(address).await.map_err(|source| NotBegun::Listen { address, source })
+fn listen(address: SocketAddr, sight: Sight) -> Result<Serving, NotBegun> {
+    let serving = server::listen(address).and_then(|listener| server::serve(listener, sight));
+    serving.map_err(|source| NotBegun::Listen { address, source })
+}
+
+/// What the server sees. A state on a disk it reads by a connection of its own.
+fn sight(
+    fleet: &Fleet,
+    state: &State,
+    files: &Files,
+    (board, health): (Board, Arc<Health>),
+) -> server::Around {
+    let location = fleet.config.state.as_ref().ok().filter(|location| location.is_durable());
+    let memory =
+        location.map_or_else(|| Memory::Shared(state.clone()), |at| Memory::At(at.clone()));
+    let clock = Arc::clone(&fleet.setting().clock);
+    server::Around { clock, board, health, memory, hand: files.hand() }
 }

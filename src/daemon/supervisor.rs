@@ -19,7 +19,6 @@ use tokio_util::sync::CancellationToken;
 use super::agenda::{self, Agenda, LastRun, Look};
 use super::alarm::{Alarms, Broken};
 use super::files::Refused;
-use super::health::Health;
 use super::manager::{Manager, Next, Status};
 use crate::batch::AccountName;
 use crate::clock::Clock;
@@ -27,6 +26,7 @@ use crate::observe::event::Observer;
 use crate::observe::service::ServiceEvent;
 use crate::run::report::Exit;
 use crate::schedule::Timing;
+use crate::server::health::Health;
 
 /// What the supervisor has done by others.
 pub(super) trait Work: 'static {
@@ -86,9 +86,6 @@ pub(super) struct Around {
     /// How often to look at clock and files unasked; the service manager may want it oftener.
     pub(super) turn: Duration,
 }
-
-/// How often a service looks at clock and files unasked.
-pub(super) const TURN: Duration = Duration::from_secs(30);
 
 /// An alarm that is later than this did not ring.
 const OVERDUE: chrono::TimeDelta = chrono::TimeDelta::seconds(60);

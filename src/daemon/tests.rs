@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::agenda::LastRun;
 use super::files::{Files, Refused};
-use super::health::Health;
 use super::manager::Manager;
 use super::supervisor::{Around, Asked, Supervisor, Taken, Work};
 use crate::batch::AccountName;
@@ -26,6 +25,7 @@ use crate::observe::service::ServiceEvent;
 use crate::run::fleet::{Fleet, Setting};
 use crate::run::report::Exit;
 use crate::schedule::{Schedule, Timing};
+use crate::server::health::Health;
 use crate::state::State;
 
 const START: &str = "2026-01-01T00:00:00Z";

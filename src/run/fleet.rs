@@ -16,6 +16,7 @@ use crate::api::client::{ApiKey, ListWindow, Surroundings};
 use crate::batch::RunId;
 use crate::clock::Clock;
 use crate::config::{Account, Config, Environment};
+use crate::observe::All;
 use crate::observe::event::{Observer, Scope};
 use crate::run::report::NotBegun;
 use crate::run::{Memorable, Recalled, Runner, Sight, recall};
@@ -45,7 +46,7 @@ pub struct Setting {
 #[derive(Debug)]
 pub struct Fleet {
     /// The configuration.
-    pub config: Config,
+    pub config: Arc<Config>,
     setting: Setting,
     seeds: Mutex<fastrand::Rng>,
     /// Found when first asked for, since it takes every account's key.
@@ -111,10 +112,19 @@ impl Group {
 }
 
 impl Fleet {
+    /// The same, telling somebody else too.
+    #[must_use]
+    pub fn telling(mut self, observer: Arc<dyn Observer>) -> Self {
+        let others = Arc::clone(&self.setting.observer);
+        self.setting.observer = Arc::new(All(vec![others, observer]));
+        self
+    }
+
     /// The accounts of a configuration. Makes no call and reads no key yet.
     pub fn new(config: Config, setting: Setting) -> Self {
         let seeds = Mutex::new(fastrand::Rng::with_seed(setting.seed));
         let at_once = Semaphore::new(ACCOUNTS_AT_ONCE);
+        let config = Arc::new(config);
         Self { config, setting, seeds, groups: OnceLock::new(), at_once }
     }
 

@@ -5,10 +5,10 @@
 use std::collections::BTreeMap;
 
 use crate::batch::AccountName;
-use crate::clock::Timestamp;
+use crate::clock::{self, Timestamp};
 use crate::config::Account;
 use crate::schedule::Firing;
-use crate::state::{OpenGuard, Run, State, StateError};
+use crate::state::{OpenGuard, Run, RunEnd, State, StateError};
 
 /// What is known of one account without asking the API.
 #[derive(Debug)]
@@ -51,4 +51,35 @@ pub async fn standings(
         });
     }
     Ok(standings)
+}
+
+/// A run in one line.
+pub fn in_words(run: &Run) -> String {
+    let kind = if run.begin.dry_run { "dry run of " } else { "" };
+    let began = clock::shown(run.begin.began);
+    let Some(end) = &run.end else {
+        return format!("{kind}{began}: under way, or killed");
+    };
+    let outcome = match end.outcome.as_str() {
+        "dry_run" => String::new(),
+        outcome => format!("{outcome}; "),
+    };
+    let counts = counts_in_words(end);
+    format!("{kind}{began}: {outcome}{counts}; exit code {}", end.exit_code)
+}
+
+/// What a run came to, by outcomes (where nothing was done, by verdicts).
+pub fn counts_in_words(end: &RunEnd) -> String {
+    let counts: Vec<_> = end
+        .counts
+        .iter()
+        .filter(|(_, count)| **count > 0)
+        .map(|(name, count)| format!("{count} {}", name.replace('_', " ")))
+        .collect();
+    match (counts.is_empty(), end.exit_code) {
+        (false, _) => counts.join(", "),
+        (true, 0) => "nothing to do".to_owned(),
+        // It may have had much to do, and did not come to it.
+        (true, _) => "no batch was dealt with".to_owned(),
+    }
 }

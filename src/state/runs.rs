@@ -166,6 +166,18 @@ impl State {
         rows.iter().map(|row| run(row).map(|run| (run.begin.account.clone(), run))).collect()
     }
 
+    /// One run; `None` where it is forgotten.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn run(&self, run_id: RunId) -> Result<Option<Run>, StateError> {
+        let mut work = self.read().await?;
+        let row = work
+            .row(select_runs!("WHERE run_id = $1"), &[Value::Text(&run_id.to_string())])
+            .await?;
+        row.as_ref().map(run).transpose()
+    }
+
     /// Runs, newest first.
     ///
     /// # Errors

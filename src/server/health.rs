@@ -1,28 +1,20 @@
-//! Whether the service lives and is ready, for probes: `/livez` and `/readyz`, and who asks them.
+//! Whether the service lives and is ready, for probes, and who asks them.
 //!
 //! Alive is a supervisor whose loop turned lately; the API has no part in it, since a restart mends no API.
-//! Not here: what the service manager is told (`manager`).
-//! Invariant: it tells and does nothing.
+//! Not here: what the service manager is told (`daemon::manager`).
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::State;
-use axum::http::StatusCode;
-use axum::routing::get;
-use tokio::net::TcpListener;
-use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::supervisor::TURN;
 use crate::clock::Clock;
 
 /// How the service is.
 #[derive(Debug)]
-pub(super) struct Health {
+pub struct Health {
     clock: Arc<dyn Clock>,
     began: Instant,
     /// When the loop turned last, in milliseconds since it began.
@@ -30,61 +22,45 @@ pub(super) struct Health {
     is_ready: AtomicBool,
 }
 
+/// How often a service looks at clock and files unasked.
+pub const TURN: Duration = Duration::from_secs(30);
+
 /// Turns that may be missing before the service counts as dead.
 const MISSED_TURNS: u32 = 3;
 
 impl Health {
-    pub(super) fn new(clock: Arc<dyn Clock>) -> Self {
+    /// Of a service that has not begun.
+    pub fn new(clock: Arc<dyn Clock>) -> Self {
         let began = clock.monotonic();
         Self { clock, began, beat_ms: AtomicU64::new(0), is_ready: AtomicBool::new(false) }
     }
 
     /// The loop turned.
-    pub(super) fn beat(&self, now: Instant) {
+    pub fn beat(&self, now: Instant) {
         let age = now.duration_since(self.began).as_millis();
         self.beat_ms.store(u64::try_from(age).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    pub(super) fn be_ready(&self) {
+    /// File, keys and state are good.
+    pub fn be_ready(&self) {
         self.is_ready.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn stop(&self) {
+    /// The service ends.
+    pub fn stop(&self) {
         self.is_ready.store(false, Ordering::Relaxed);
     }
 
-    pub(super) fn is_alive(&self) -> bool {
+    /// Whether the loop turned lately.
+    pub fn is_alive(&self) -> bool {
         let beat = Duration::from_millis(self.beat_ms.load(Ordering::Relaxed));
         let age = self.clock.monotonic().duration_since(self.began);
         age.saturating_sub(beat) <= TURN * MISSED_TURNS
     }
-}
 
-/// Answers probes until the set is dropped.
-pub(super) fn serve(listener: TcpListener, health: Arc<Health>) -> JoinSet<()> {
-    let router =
-        Router::new().route("/livez", get(livez)).route("/readyz", get(readyz)).with_state(health);
-    let mut serving = JoinSet::new();
-    serving.spawn(async move {
-        // It ends only with the task.
-        drop(axum::serve(listener, router).await);
-    });
-    serving
-}
-
-async fn livez(State(health): State<Arc<Health>>) -> (StatusCode, &'static str) {
-    answer(if health.is_alive() { Ok("alive\n") } else { Err("the supervisor's loop hangs\n") })
-}
-
-async fn readyz(State(health): State<Arc<Health>>) -> (StatusCode, &'static str) {
-    let is_ready = health.is_ready.load(Ordering::Relaxed);
-    answer(if is_ready { Ok("ready\n") } else { Err("not ready yet, or stopping\n") })
-}
-
-const fn answer(how: Result<&'static str, &'static str>) -> (StatusCode, &'static str) {
-    match how {
-        Ok(well) => (StatusCode::OK, well),
-        Err(ill) => (StatusCode::SERVICE_UNAVAILABLE, ill),
+    /// Whether file, keys and state are good, and nobody told it to stop.
+    pub fn is_ready(&self) -> bool {
+        self.is_ready.load(Ordering::Relaxed)
     }
 }
 
