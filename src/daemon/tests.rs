@@ -557,7 +557,7 @@ impl Ashore {
         let state = fleet.state().await.unwrap();
         let request = Request { path: None, env, dry_run: DryRun::AsConfigured };
         let files = Files { request, accounts: Vec::new() };
-        let crew = super::crew::Crew::new(fleet, files, state.clone());
+        let crew = super::crew::Crew::new(fleet, files, state.clone(), None);
         Self { emulator, crew, state, folder, _running: running }
     }
 }

@@ -234,3 +234,94 @@ impl Step {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::batch::{BatchId, RuleName};
+    use crate::clock::SetClock;
+    use crate::observe::event::Subject;
+
+    const NOW: &str = "2026-11-24T12:00:00Z";
+
+    fn board() -> (Board, Scope) {
+        let clock = Arc::new(SetClock::starting_at(NOW.parse().unwrap()));
+        let account = AccountName::parse("main").unwrap();
+        let run_id = RunId::new(NOW.parse().unwrap(), [7; 10]);
+        (Board::new(clock), Scope { account, run_id })
+    }
+
+    fn subject() -> Subject {
+        let (id, rule) = (BatchId::parse("A1").unwrap(), RuleName::parse("tmp").unwrap());
+        Subject { id, name: "tmp-1".to_owned(), rule }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_run_is_followed_step_by_step() {
+        let (board, scope) = board();
+        let listed = Event::InventoryListed { batches: 2, unreadable: 0, duration: Duration::ZERO };
+        let page =
+            |page| Event::InventoryPage { page, pages: 2, batches: 1, duration: Duration::ZERO };
+        let deleted =
+            Event::BatchDeleted { batch: subject(), attempt: 1, duration: Duration::ZERO };
+        let skipped =
+            Event::BatchSkipped { batch: subject(), outcome: "busy", detail: String::new() };
+        let finished = Event::RunFinished {
+            outcome: "swept",
+            counts: BTreeMap::new(),
+            verified: Some(true),
+            requests: 1,
+            duration: Duration::ZERO,
+            exit_code: 0,
+            error: None,
+        };
+        for (event, step) in [
+            (Event::RunStarted { dry_run: false }, Some(Step::Listing { page: 0, pages: 0 })),
+            (page(1), Some(Step::Listing { page: 1, pages: 2 })),
+            (page(2), Some(Step::Listing { page: 2, pages: 2 })),
+            (listed.clone(), Some(Step::Deciding)),
+            (
+                Event::PlanMade { counts: [("delete", 2)].into() },
+                Some(Step::Deleting { done: 0, of: 2 }),
+            ),
+            (deleted, Some(Step::Deleting { done: 1, of: 2 })),
+            (skipped.clone(), Some(Step::Deleting { done: 2, of: 2 })),
+            (skipped, Some(Step::Deleting { done: 2, of: 2 })),
+            (
+                Event::BusyWaiting { batches: 1, wait: Duration::ZERO },
+                Some(Step::Waiting { busy: 1 }),
+            ),
+            (page(1), Some(Step::Proving)),
+            (listed, Some(Step::Proving)),
+            (finished, None),
+        ] {
+            board.observe(&scope, &event);
+            let running = board.activity(&scope.account).running;
+            assert_eq!(running.map(|running| running.step), step, "after {event:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn what_is_amiss_is_shown_until_it_is_not() {
+        let (board, scope) = board();
+        let account = || scope.account.clone();
+        let rejected = ServiceEvent::ConfigRejected { cause: "line 1".to_owned() };
+        board.service(&rejected);
+        assert!(board.service_now().rejected.is_some());
+        board.service(&ServiceEvent::ConfigReloaded { accounts: 1, config_hash: String::new() });
+        assert_eq!(board.service_now().rejected, None);
+        board.service(&ServiceEvent::Standby { account: account(), by: "pid 1".to_owned() });
+        assert_eq!(board.activity(&account()).held_by.as_deref(), Some("pid 1"));
+        let cause = "disk full".to_owned();
+        board.service(&ServiceEvent::StateUnusable { account: account(), cause });
+        assert_eq!(board.activity(&account()).state_trouble.as_deref(), Some("disk full"));
+        board.service(&ServiceEvent::TakenOver { account: account() });
+        assert_eq!(board.activity(&account()), Activity::default());
+        let paused = Event::ApiPaused { wait: Duration::from_secs(60), cause: String::new() };
+        board.observe(&scope, &paused);
+        let until = board.activity(&account()).paused_until;
+        assert_eq!(until, Some("2026-11-24T12:01:00Z".parse().unwrap()));
+    }
+}

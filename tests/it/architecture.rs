@@ -7,7 +7,7 @@
 use crate::source::{Source, rust_files};
 
 /// What each module may use, beside itself and the [`NOUNS`]. The longest path that fits counts.
-const MAY_USE: [(&str, Uses); 22] = [
+const MAY_USE: [(&str, Uses); 23] = [
     ("clock", Uses::OnlyThese(&[])),
     ("batch", Uses::OnlyThese(&["clock"])),
     ("warrant", Uses::OnlyThese(&["batch"])),
@@ -37,6 +37,24 @@ const MAY_USE: [(&str, Uses); 22] = [
         ]),
     ),
     ("run", Uses::AllBut(&["cli", "daemon", "document", "emulator", "server"])),
+    // No runner, no client, no right to delete: it shows.
+    (
+        "server",
+        Uses::OnlyThese(&[
+            "clock",
+            "batch",
+            "observe::board",
+            "policy",
+            "plan::Stamps",
+            "guards",
+            "state",
+            "config",
+            "document",
+            "run::explained",
+            "run::outlook",
+            "run::standing",
+        ]),
+    ),
     ("document", Uses::Nouns(&["policy", "guards", "state", "config", "run"])),
     (
         "config",

@@ -28,6 +28,7 @@ mod machines;
 mod memory;
 mod naive;
 mod packaging;
+mod pages;
 mod policies;
 mod process;
 mod products;

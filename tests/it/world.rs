@@ -202,6 +202,11 @@ impl World {
         ran
     }
 
+    /// Its environment.
+    pub(crate) fn env(&self) -> batchsweep::config::Environment {
+        self.env.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect()
+    }
+
     /// `once`, as JSON, with trace logs: whatever is logged is held against the key.
     pub(crate) async fn once(&self) -> Ran {
         self.run(&["once", "--output", "json", "--log-format", "json", "-vv"]).await

@@ -5,7 +5,7 @@ use axum::http::Uri;
 use maud::{Markup, html};
 
 use super::frame::{Here, Nav};
-use super::words::{self, Goes};
+use super::words::{self, Goes, Kind};
 use super::{NoPage, Shown, plan, shown};
 use crate::batch::{BatchId, escaped};
 use crate::config::Account;
@@ -35,12 +35,9 @@ async fn listed(sight: &Sight, account: &Account, explained: &Explained) -> Resu
     let Explained { batch, explanation, past } = explained;
     let name = account.name.as_str();
     let verdict = explanation.verdict.name();
-    let is_stopped = match sight.state().await? {
-        Some(state) => state.guard_open(&account.name).await?.is_some(),
-        None => false,
-    };
-    let goes = Goes::of(&explanation.verdict, explanation.eligible_at, is_stopped);
-    let dry_run = sight.config().dry_run;
+    let guard = plan::guard(sight, account).await?;
+    let goes = Goes::of(&explanation.verdict, explanation.eligible_at, guard);
+    let kind = if sight.config().dry_run { Kind::Dry } else { Kind::Real };
     Ok(html! {
         h1 { (batch.shown_name()) }
         p.quiet { code.id { (batch.id) } " in account "
@@ -49,7 +46,7 @@ async fn listed(sight: &Sight, account: &Account, explained: &Explained) -> Resu
             span class={ "chip " (verdict) } { (words::verdict(verdict)) } " "
             (words::ticked(&explanation.sentence())) "."
         }
-        p { (goes.sentence(account, sight.now(), dry_run)) }
+        p { (goes.sentence(account, sight.now(), kind)) }
         (hold(account, past))
         (facts(explained, account, sight))
         h2 { "What each rule says" }

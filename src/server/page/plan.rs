@@ -5,7 +5,7 @@ use axum::http::Uri;
 use maud::{Markup, html};
 
 use super::frame::{self, Here, Nav};
-use super::words::{self, Goes};
+use super::words::{self, Goes, Guard};
 use super::{NoPage, Shown, shown};
 use crate::batch::{Batch, Fact, RuleName, batches, escaped};
 use crate::config::{Account, Config};
@@ -20,7 +20,7 @@ struct Table<'a> {
     outlook: &'a Outlook,
     choice: &'a Choice,
     /// Whether a guard holds the plan up.
-    is_stopped: bool,
+    guard: Guard,
 }
 
 pub(super) async fn show(State(sight): State<Sight>, uri: Uri) -> Shown {
@@ -51,17 +51,19 @@ async fn page(
             p { "No complete listing of this account is remembered yet: the first run makes one." }
         });
     };
-    let is_stopped = match sight.state().await? {
-        Some(state) => state.guard_open(&account.name).await?.is_some(),
-        None => false,
-    };
-    let table = Table { account, outlook: &outlook, choice, is_stopped };
+    let table = Table { account, outlook: &outlook, choice, guard: guard(sight, account).await? };
     Ok(html! {
         (head)
         (said(config, &table))
         (form(&table))
         (table.shown())
     })
+}
+
+/// Whether a guard stops the account.
+pub(super) async fn guard(sight: &Sight, account: &Account) -> Result<Guard, NoPage> {
+    let Some(state) = sight.state().await? else { return Ok(Guard::Quiet) };
+    Ok(state.guard_open(&account.name).await?.is_some().into())
 }
 
 fn said(config: &Config, table: &Table<'_>) -> Markup {
@@ -73,7 +75,7 @@ fn said(config: &Config, table: &Table<'_>) -> Markup {
             ", were it to begin now. A run lists anew, and looks at each batch again right before it deletes it."
             @if config.dry_run { " Dry run is on: nothing is deleted." }
         }
-        @if table.is_stopped {
+        @if table.guard == Guard::Open {
             div.notice.alarm role="alert" {
                 p { "A guard stopped this account: nothing is deleted until you decide. "
                     a href="/" { "How" } }
@@ -176,7 +178,7 @@ impl Table<'_> {
         let (now, zone) = (outlook.now, account.zone);
         let never = if batch.never_ran().is_some() { "never" } else { "unknown" };
         let eligible = outlook.eligible.get(place).copied().flatten();
-        let goes = Goes::of(verdict, eligible, self.is_stopped);
+        let goes = Goes::of(verdict, eligible, self.guard);
         html! {
             tr {
                 td data-label="Verdict" {

@@ -64,7 +64,7 @@ fn of_runs(runs: &[Run], first: NaiveDate, date: impl Fn(&Run) -> NaiveDate) -> 
         return days;
     }
     let mut known = days.into_iter().peekable();
-    let all = first.iter_days().take(DAYS as usize);
+    let all = (0..DAYS).filter_map(|day| first.checked_add_days(Days::new(day)));
     all.map(|date| {
         known.next_if(|day| day.date == date).unwrap_or(Day { date, kept: None, deleted: 0 })
     })
@@ -146,5 +146,70 @@ fn line(days: &[Day], most: u64) -> Markup {
                 title { (day.date) ": " (day.kept.unwrap_or(0)) " kept" }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::batch::{AccountName, RunId};
+    use crate::state::{RunBegin, RunEnd};
+
+    fn run(began: &str, deleted: u64, batches: Option<u64>) -> Run {
+        let began: Timestamp = began.parse().unwrap();
+        let run_id = RunId::new(began, [1; 10]);
+        let begin = RunBegin {
+            run_id,
+            account: AccountName::parse("main").unwrap(),
+            began,
+            dry_run: false,
+            config_hash: String::new(),
+            origin: String::new(),
+        };
+        let end = RunEnd {
+            run_id,
+            ended: began,
+            outcome: "swept".to_owned(),
+            exit_code: 0,
+            counts: [("deleted".to_owned(), deleted)].into(),
+            verified: None,
+            requests: 1,
+            duration: Duration::ZERO,
+            error: None,
+            batches,
+        };
+        Run { begin, end: Some(end) }
+    }
+
+    fn days_of(runs: &[Run]) -> Vec<Day> {
+        let first = "2026-11-01".parse().unwrap();
+        of_runs(runs, first, |run| run.begin.began.date_naive())
+    }
+
+    #[test]
+    fn a_day_has_the_sum_of_its_deletions_and_what_its_last_run_left() {
+        let days = days_of(&[
+            run("2026-11-03T18:00:00Z", 2, None),
+            run("2026-11-03T12:00:00Z", 3, Some(95)),
+            run("2026-11-03T06:00:00Z", 1, Some(98)),
+            run("2026-11-01T06:00:00Z", 0, Some(99)),
+            run("2026-10-31T06:00:00Z", 50, Some(99)),
+            Run { end: None, ..run("2026-11-30T06:00:00Z", 9, Some(1)) },
+        ]);
+        assert_eq!(days.len(), 30, "every day has its place");
+        let shown: Vec<_> = days.iter().take(4).map(|day| (day.kept, day.deleted)).collect();
+        assert_eq!(shown, [(Some(99), 0), (None, 0), (Some(95), 6), (None, 0)]);
+        assert!(days[4..].iter().all(|day| day.kept.is_none() && day.deleted == 0));
+    }
+
+    #[test]
+    fn the_picture_says_in_words_what_it_shows() {
+        let runs =
+            [run("2026-11-03T12:00:00Z", 3, Some(95)), run("2026-11-02T12:00:00Z", 10, Some(98))];
+        let shown = figure(&days_of(&runs), "main").into_string();
+        insta::assert_snapshot!(shown.replace("><", ">\n<"));
+        assert_eq!(figure(&days_of(&[]), "main").into_string(), "", "nothing to see");
     }
 }

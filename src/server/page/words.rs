@@ -89,6 +89,30 @@ pub(super) const fn meaning(name: &str) -> &str {
     }
 }
 
+/// Whether an open guard holds plans up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Guard {
+    /// One does.
+    Open,
+    /// None does.
+    Quiet,
+}
+
+impl From<bool> for Guard {
+    fn from(is_open: bool) -> Self {
+        if is_open { Self::Open } else { Self::Quiet }
+    }
+}
+
+/// What runs are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// They delete.
+    Real,
+    /// They plan only.
+    Dry,
+}
+
 /// When a batch goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Goes {
@@ -103,10 +127,12 @@ pub(super) enum Goes {
 }
 
 impl Goes {
-    pub(super) const fn of(verdict: &Verdict, from: Option<Timestamp>, is_stopped: bool) -> Self {
+    pub(super) const fn of(verdict: &Verdict, from: Option<Timestamp>, guard: Guard) -> Self {
         match (verdict, from) {
-            (Verdict::Delete { .. }, _) if is_stopped => Self::Stopped,
-            (Verdict::Delete { .. }, _) => Self::NextRun,
+            (Verdict::Delete { .. }, _) => match guard {
+                Guard::Open => Self::Stopped,
+                Guard::Quiet => Self::NextRun,
+            },
             (_, Some(from)) => Self::From(from),
             (_, None) => Self::Stays,
         }
@@ -126,16 +152,19 @@ impl Goes {
     }
 
     /// In a sentence.
-    pub(super) fn sentence(self, account: &Account, now: Timestamp, dry_run: bool) -> Markup {
+    pub(super) fn sentence(self, account: &Account, now: Timestamp, kind: Kind) -> Markup {
         let zone = account.zone;
-        let goes = if dry_run { "It would go" } else { "It goes" };
+        let goes = match kind {
+            Kind::Dry => "It would go",
+            Kind::Real => "It goes",
+        };
         match self {
-            Self::NextRun => match first_run(account, now) {
-                Some(run) => html! {
-                    (goes) " in the next run, " (instant(run, zone)) " (" (relative(run - now)) ")"
-                    ", if it is idle and unchanged then."
-                },
-                None => html! { (goes) " in the next run, if it is idle and unchanged then." },
+            Self::NextRun => html! {
+                (goes) " in the next run, "
+                @if let Some(run) = first_run(account, now) {
+                    (instant(run, zone)) " (" (relative(run - now)) "), "
+                }
+                "if it is idle and unchanged then."
             },
             Self::Stopped => html! {
                 (goes) " once the guard is open: the plan waits for your decision ("
