@@ -13,8 +13,8 @@ pub(super) async fn run(command: &args::Healthcheck, global: &Global, outside: &
     // Not the whole file: whether it is right is no matter of whether the service lives.
     let Some(listen) = config::listen(&session::request(global, outside)) else {
         return ill(
-            "`[server] listen` is off, so nobody can be asked".to_owned(),
-            "give it an address, such as `127.0.0.1:9464`",
+            "the file has no `[server]`, or its `listen` is off: nobody can be asked".to_owned(),
+            "write `[server]`; it listens at 127.0.0.1:9464 where it says nothing else",
         )
         .end(outside);
     };

@@ -1,4 +1,4 @@
-//! `[server] listen`: where the service listens.
+//! `[server]`: where the service listens, and by which names. Without the table, nowhere.
 //!
 //! Also of files with mistakes: a service that runs keeps what was right before, and a probe that read such
 //! files as "dead" would have it restarted into them. Not here: listening, asking (`daemon`).
@@ -20,10 +20,11 @@ const VARIABLE: &str = "BATCHSWEEP__SERVER__LISTEN";
 /// What switches it off.
 const OFF: &str = "off";
 
-/// Reads it; `None` where it is off.
+/// Reads where; `None` where nowhere.
 pub(super) fn read(check: &mut Check<'_, '_>) -> Option<SocketAddr> {
     let layered = check.layered;
-    let text = layered.raw.server.listen.as_deref().unwrap_or(defaults::LISTEN);
+    let server = layered.raw.server.as_ref()?;
+    let text = server.listen.as_deref().unwrap_or(defaults::LISTEN);
     let by_port = || text.strip_prefix(':')?.parse::<u16>().ok();
     let parsed = parse(text).map_err(|_bad| {
         let help = match by_port() {
@@ -39,7 +40,8 @@ pub(super) fn read(check: &mut Check<'_, '_>) -> Option<SocketAddr> {
 /// Names that the server may be asked by, in lower case; addresses and `localhost` always may.
 pub(super) fn hosts(check: &mut Check<'_, '_>) -> Vec<String> {
     let layered = check.layered;
-    let written = layered.raw.server.hosts.as_deref().unwrap_or_default();
+    let server = layered.raw.server.as_ref();
+    let written = server.and_then(|server| server.hosts.as_deref()).unwrap_or_default();
     let path = KeyPath::of(["server", "hosts"]);
     let mut hosts = Vec::with_capacity(written.len());
     for (index, host) in written.iter().enumerate() {
@@ -61,7 +63,8 @@ fn is_name(text: &str) -> bool {
     (1..=253).contains(&text.len()) && text.chars().all(is_plain)
 }
 
-/// What files say that have mistakes somewhere; the default where they say nothing that can be read.
+/// What files say that have mistakes somewhere; the default where they say nothing that can be read, for
+/// those before them may have.
 pub(super) fn of_rejected(sources: &Sources, env: &Environment) -> Option<SocketAddr> {
     let said = sources.iter().filter_map(|(_, source)| in_text(&source.text)).last();
     let text = env.get(VARIABLE).map(str::to_owned).or(said);
@@ -87,6 +90,8 @@ mod tests {
     fn a_service_is_found_also_where_its_files_have_mistakes() {
         for (text, variable, expected) in [
             ("dry_rnu = true", None, Some("127.0.0.1:9464")),
+            ("dry_rnu = true", Some("127.0.0.1:81"), Some("127.0.0.1:81")),
+            ("[server]\ndry_rnu = true", None, Some("127.0.0.1:9464")),
             ("[server]\nlisten = \"0.0.0.0:80\"\nlitsen = 1", None, Some("0.0.0.0:80")),
             ("[server]\nlisten = \"[::1]:80\"\n[delete.x", None, Some("[::1]:80")),
             ("[server]\nlisten = \"off\"\ndry_rnu = true", None, None),

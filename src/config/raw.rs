@@ -27,7 +27,7 @@ pub struct RawConfig {
     /// What is remembered between runs.
     pub state: RawState,
     /// Where the daemon can be asked how it is.
-    pub server: RawServer,
+    pub server: Option<RawServer>,
     /// Keep rules by name.
     pub keep: BTreeMap<String, RawRule>,
     /// Delete rules by name.

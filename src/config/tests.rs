@@ -936,9 +936,10 @@ fn an_account_may_have_a_schedule_and_a_zone_of_its_own() {
 }
 
 #[test]
-fn a_server_listens_on_this_machine_unless_it_is_told_otherwise() {
+fn a_server_is_asked_for_and_listens_on_this_machine_unless_it_is_told_otherwise() {
     let listen = |text: &str| good(&scheduled(text)).listen.map(|address| address.to_string());
-    assert_eq!(listen("").as_deref(), Some("127.0.0.1:9464"));
+    assert_eq!(listen(""), None, "without the table nothing listens");
+    assert_eq!(listen("[server]").as_deref(), Some("127.0.0.1:9464"));
     assert_eq!(listen("[server]\nlisten = \"[::]:1\"").as_deref(), Some("[::]:1"));
     assert_eq!(listen("[server]\nlisten = \"off\""), None);
     let hosts = |text: &str| good(&scheduled(text)).hosts;

@@ -319,7 +319,7 @@ mod tests {
         assert_eq!(board.activity(&account()).state_trouble.as_deref(), Some("disk full"));
         board.service(&ServiceEvent::TakenOver { account: account() });
         assert_eq!(board.activity(&account()), Activity::default());
-        let paused = Event::ApiPaused { wait: Duration::from_secs(60), cause: String::new() };
+        let paused = Event::ApiPaused { wait: Duration::from_mins(1), cause: String::new() };
         board.observe(&scope, &paused);
         let until = board.activity(&account()).paused_until;
         assert_eq!(until, Some("2026-11-24T12:01:00Z".parse().unwrap()));

@@ -312,6 +312,59 @@ fn probes_are_answered_while_it_serves_and_nobody_answers_after() {
     });
 }
 
+#[test]
+fn without_a_server_in_the_file_nothing_listens() {
+    still(async {
+        let quiet = BY_HAND.replace("[server]\nlisten = \"off\"\n", "");
+        let site = site(0, &quiet).await;
+        let mut service = site.serve(&[]);
+        ready(&mut service).await;
+        let sockets = service.listening();
+        assert_eq!(sockets, 0, "nothing listens");
+        let asked = site.run(&["healthcheck"]).await;
+        assert_eq!(asked.status.code(), Some(1), "{asked:?}");
+        assert!(asked.err.contains("the file has no `[server]`"), "{asked:?}");
+        service.signal("TERM");
+        assert_eq!(service.end().await.status.code(), Some(0));
+    });
+}
+
+#[test]
+fn the_page_shows_what_a_run_did_also_where_nothing_outlives_the_process() {
+    still(async {
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let listens = BY_HAND.replace("off", &format!("127.0.0.1:{port}"));
+        for url in [None, Some("memory:")] {
+            let site = site(3, &listens).await;
+            site.insert(7, "prod-1");
+            let env = url.map(|url| ("BATCHSWEEP__STATE__URL", url));
+            let mut service = site.serve(env.as_slice());
+            ready(&mut service).await;
+            assert_eq!(service.listening(), 1);
+            service.signal("USR1");
+            until_event(&mut service, "run.finished", 1).await;
+            let page = page(port, "/plan").await;
+            assert!(page.contains("1–1 of 1 batch") && page.contains("prod-1"), "{url:?}: {page}");
+            let page = self::page(port, "/runs").await;
+            assert!(page.contains("3 deleted") && !page.contains(KEY), "{url:?}: {page}");
+            service.signal("TERM");
+            assert_eq!(service.end().await.status.code(), Some(0));
+        }
+    });
+}
+
+/// A page of a service, as a browser without any comfort gets it.
+async fn page(port: u16, path: &str) -> String {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let mut stream = tokio::net::TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+    let head = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+    answer
+}
+
 // fault: T1
 #[test]
 fn a_second_service_stands_by_and_takes_over_when_the_first_is_gone() {

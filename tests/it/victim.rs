@@ -309,6 +309,26 @@ impl Victim {
         self.log().events(name)
     }
 
+    /// How many sockets it listens at.
+    pub(crate) fn listening(&self) -> usize {
+        let folder = format!("/proc/{}/fd", self.pid());
+        let links = std::fs::read_dir(folder).unwrap().flatten();
+        let own: Vec<_> = links
+            .filter_map(|link| std::fs::read_link(link.path()).ok())
+            .map(|target| target.display().to_string())
+            .collect();
+        let tables = ["tcp", "tcp6"].map(|table| {
+            std::fs::read_to_string(format!("/proc/{}/net/{table}", self.pid())).unwrap()
+        });
+        let listens = |line: &&str| {
+            let fields: Vec<_> = line.split_whitespace().collect();
+            // State 0A is LISTEN; the tenth field is the socket's number.
+            fields.get(3) == Some(&"0A")
+                && fields.get(9).is_some_and(|inode| own.contains(&format!("socket:[{inode}]")))
+        };
+        tables.iter().flat_map(|table| table.lines()).filter(listens).count()
+    }
+
     /// Its number.
     pub(crate) fn pid(&self) -> String {
         self.child.id().to_string()

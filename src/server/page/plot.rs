@@ -157,20 +157,20 @@ mod tests {
     use crate::batch::{AccountName, RunId};
     use crate::state::{RunBegin, RunEnd};
 
-    fn run(began: &str, deleted: u64, batches: Option<u64>) -> Run {
-        let began: Timestamp = began.parse().unwrap();
-        let run_id = RunId::new(began, [1; 10]);
+    fn run(at: &str, deleted: u64, batches: Option<u64>) -> Run {
+        let at: Timestamp = at.parse().unwrap();
+        let run_id = RunId::new(at, [1; 10]);
         let begin = RunBegin {
             run_id,
             account: AccountName::parse("main").unwrap(),
-            began,
+            began: at,
             dry_run: false,
             config_hash: String::new(),
             origin: String::new(),
         };
         let end = RunEnd {
             run_id,
-            ended: began,
+            ended: at,
             outcome: "swept".to_owned(),
             exit_code: 0,
             counts: [("deleted".to_owned(), deleted)].into(),

@@ -53,7 +53,7 @@ spec:
         {{- toYaml . | nindent 8 }}
         {{- end }}
       {{- $listens := and $daemon .Values.metrics.enabled }}
-      {{- if or .Values.state.existingSecret $listens .Values.extraEnvVars }}
+      {{- if or .Values.state.existingSecret $daemon .Values.extraEnvVars }}
       env:
         {{- if .Values.state.existingSecret }}
         - name: BATCHSWEEP__STATE__URL
@@ -62,9 +62,9 @@ spec:
               name: {{ .Values.state.existingSecret | quote }}
               key: {{ .Values.state.existingSecretKey | quote }}
         {{- end }}
-        {{- if $listens }}
+        {{- if $daemon }}
         - name: BATCHSWEEP__SERVER__LISTEN
-          value: {{ printf "%s:%v" .Values.metrics.address .Values.metrics.port | quote }}
+          value: {{ printf "%s:%v" (ternary .Values.metrics.address "127.0.0.1" $listens) .Values.metrics.port | quote }}
         {{- end }}
         {{- with .Values.extraEnvVars }}
         {{- toYaml . | nindent 8 }}
