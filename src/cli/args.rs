@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
+use crate::config::duration::Span;
 use crate::observe::log;
 
 /// Deletes the batches nobody needs any more from a SerpWow account and its sibling products, by
@@ -41,7 +42,7 @@ Exit codes:
   143  stopped by SIGTERM with work left";
 
 /// Options of every command.
-#[derive(Debug, Args)]
+#[derive(Debug, Args, Clone)]
 #[command(next_help_heading = "Options of every command")]
 pub struct Global {
     /// The configuration file [default: `$BATCHSWEEP_CONFIG`, else /etc/batchsweep/config.toml]
@@ -124,6 +125,10 @@ pub enum Command {
     Check(Check),
     /// Run the file's own [[test]] cases, offline
     Test,
+    /// Show what an edit of the rules changes, on the last listing
+    Diff(Diff),
+    /// Show what runs would do over the coming days, on the last listing
+    Simulate(Simulate),
     /// Show the next firings, in local time and UTC
     Schedule(Schedule),
     /// Ask a running service how it is, for a container's probe
@@ -226,6 +231,32 @@ pub struct Check {
     pub file_only: bool,
 }
 
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct Diff {
+    /// The file as it was
+    pub old: PathBuf,
+    /// The file as it is
+    pub new: PathBuf,
+    /// Compare on this inventory, as `plan --output json` wrote it, rather than on the last listing
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+    /// End with 1 where more than so many batches are newly deleted
+    #[arg(long, value_name = "N")]
+    pub max_new: Option<usize>,
+}
+
+/// `simulate`.
+#[derive(Debug, Args)]
+pub struct Simulate {
+    /// How long, such as 60d; at most 366d
+    #[arg(long = "for", value_name = "DURATION", default_value = "30d", value_parser = up_to_a_year)]
+    pub span: Span,
+    /// Begin with this inventory, as `plan --output json` wrote it, rather than with the last listing
+    #[arg(long, value_name = "FILE")]
+    pub inventory: Option<PathBuf>,
+}
+
 /// `schedule`.
 #[derive(Debug, Args)]
 pub struct Schedule {
@@ -284,6 +315,17 @@ pub struct Man {
 }
 
 /// An account of more than this takes more memory than a machine has to spare.
+/// A duration of the file's own form.
+fn up_to_a_year(text: &str) -> Result<Span, String> {
+    const MOST: Span = Span::of_secs(366 * 86_400);
+    match Span::parse(text) {
+        Ok(span) if span.duration().is_zero() => Err("nothing happens in no time".to_owned()),
+        Ok(span) if span <= MOST => Ok(span),
+        Ok(_) => Err("at most 366d".to_owned()),
+        Err(problem) => Err(problem.to_string()),
+    }
+}
+
 fn up_to_a_million(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(count) if count <= 1_000_000 => Ok(count),

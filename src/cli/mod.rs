@@ -7,6 +7,9 @@ pub mod args;
 mod check;
 mod demo;
 mod emulator;
+mod diff;
+mod inventories;
+mod simulate;
 mod explain;
 mod hold;
 mod approve;
@@ -106,6 +109,10 @@ pub async fn run(args: Vec<OsString>, outside: &Outside) -> u8 {
         Command::History(command) => history::run(command, &arguments.global, outside).await,
         Command::Check(command) => check::run(command, &arguments.global, outside).await,
         Command::Test => test::run(&arguments.global, outside),
+        Command::Simulate(command) => {
+            Box::pin(simulate::run(command, &arguments.global, outside)).await
+        }
+        Command::Diff(command) => Box::pin(diff::run(command, &arguments.global, outside)).await,
         Command::Schedule(command) => schedule::run(command, &arguments.global, outside),
         Command::Healthcheck(command) => {
             healthcheck::run(command, &arguments.global, outside).await

@@ -5,6 +5,7 @@
 //! Invariant: text of the API is as it was sent; JSON escapes it.
 
 pub mod plan;
+pub mod inventory;
 pub mod hold;
 pub mod deletion;
 pub mod explain;

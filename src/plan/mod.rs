@@ -3,6 +3,7 @@
 //! Not here: how verdicts are found (`policy`), whether the plan may be carried out (`guards`).
 //! Invariant: a plan belongs to one proven inventory; verdict `i` is that of batch `i`.
 
+pub mod diff;
 pub mod seal;
 mod stamps;
 

@@ -9,6 +9,7 @@ pub mod explained;
 pub mod fleet;
 pub mod outlook;
 mod past;
+pub mod simulation;
 pub mod standing;
 pub mod report;
 
