@@ -104,6 +104,17 @@ pub struct Shown {
     pub limit: String,
 }
 
+/// Every guard's name.
+pub const NAMES: [&str; 7] = [
+    "max_deletes",
+    "max_delete_percent",
+    SHRINK,
+    CLOCK,
+    "keep_matches_nothing",
+    AUDIT,
+    "expect_batches",
+];
+
 /// The guard of the second opinion.
 pub(crate) const AUDIT: &str = "audit";
 
@@ -478,6 +489,15 @@ mod tests {
             since_last: None,
             approved: None,
         }
+    }
+
+    #[test]
+    fn every_guard_is_among_the_names_in_the_order_of_its_reading() {
+        let expected = Some(Expected { min: None, max: None });
+        let admitted = admit(plan(0, 1), &evidence(), &Limits { expect_batches: expected, ..OPEN });
+        let admitted = admitted.unwrap();
+        let names: Vec<_> = admitted.readings().iter().map(|reading| reading.guard).collect();
+        assert_eq!(names, NAMES);
     }
 
     fn tripped(plan: Plan, evidence: &Evidence, limits: &Limits) -> Vec<&'static str> {

@@ -5,15 +5,15 @@
 //! missing. Completeness = distinct ids = `total_count` of the last page = sum of `count_this_page`,
 //! every record has an id, no id comes twice (contract §6.2.3).
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
 use crate::api::client::{PAGE_SIZE, Page, Reader, Record, Surroundings};
 use crate::api::error::{Error, Kind};
-use crate::batch::{Batch, BatchId, Fact, Raw, batches, counted, escaped, hex};
-use crate::observe::event::Event;
+use crate::batch::{Batch, BatchId, Fact, Raw, Status, batches, counted, escaped, hex};
+use crate::observe::event::{Event, STATUSES};
 
 /// How often one account is listed anew when somebody else's work disturbs the listing.
 const LISTINGS: u32 = 3;
@@ -44,6 +44,23 @@ impl Inventory {
     /// All batches of the account, those with an unacceptable id included.
     pub fn len(&self) -> usize {
         self.batches.len() + self.hostile_ids.len()
+    }
+
+    /// Batches by what they do; every one of [`STATUSES`] is named.
+    pub fn statuses(&self) -> BTreeMap<&'static str, usize> {
+        let mut counts: BTreeMap<_, _> = STATUSES.map(|status| (status, 0)).into();
+        for batch in &self.batches {
+            let status = match &batch.status {
+                Fact::Known(Status::Idle) => "idle",
+                Fact::Known(Status::Queued) => "queued",
+                Fact::Known(Status::Running) => "running",
+                Fact::Known(Status::Other(_)) => "other",
+                Fact::Missing | Fact::Unreadable(_) => "unknown",
+            };
+            *counts.entry(status).or_default() += 1;
+        }
+        *counts.entry("unknown").or_default() += self.hostile_ids.len();
+        counts
     }
 
     /// Pages that a listing of so many batches takes; at least one.
@@ -394,6 +411,7 @@ pub async fn list(
         batches: inventory.len(),
         unreadable: inventory.batches.iter().filter(|batch| !is_readable(batch)).count()
             + inventory.hostile_ids.len(),
+        statuses: inventory.statuses(),
         duration: around.clock.monotonic().duration_since(began),
     });
     Ok(inventory)

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use crate::observe::event::Code;
+
 /// Text that a server sent: escaped, cut to [`ServerText::MAX_CHARS`] characters, the key taken out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerText(pub(super) String);
@@ -41,6 +43,10 @@ pub enum Operation {
 }
 
 impl Operation {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::Account, Self::List, Self::Get, Self::ResultSets, Self::Delete];
+
     /// The operation's name in events and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -196,6 +202,28 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// What an attempt that failed before its answer was judged counts as.
+    pub(super) const fn code(&self) -> Code {
+        match self {
+            Self::Unreachable(_) | Self::NotConnected(_) | Self::Setup(_) | Self::Stopped => {
+                Code::Unreachable
+            }
+            Self::TimedOut { .. } => Code::Timeout,
+            Self::BrokenBody(_)
+            | Self::TooLarge
+            | Self::NotAnEnvelope { .. }
+            | Self::Unexpected(_)
+            | Self::WrongFamily { .. } => Code::Broken,
+            Self::KeyRefused(_)
+            | Self::PaymentRequired(_)
+            | Self::WrongPath(_)
+            | Self::Refused { .. } => Code::ClientError,
+            Self::Throttled { status }
+            | Self::Failing { status }
+            | Self::Redirected { status, .. } => Code::of_status(*status),
+        }
+    }
+
     /// Whether the call surely changed nothing: it was not sent, or turned away before its work.
     pub const fn changed_nothing(&self) -> bool {
         match self {
@@ -359,6 +387,19 @@ mod tests {
             Some(Kind::Setup(_)) => Kind::Stopped,
             Some(Kind::Stopped) => return None,
         })
+    }
+
+    #[test]
+    fn every_kind_that_ends_an_attempt_early_counts_as_a_code() {
+        let mut shown = String::new();
+        let mut kind = next(None);
+        while let Some(this) = kind {
+            let name = format!("{this:?}");
+            let name = name.split([' ', '(']).next().unwrap();
+            writeln!(shown, "{name}: {}", this.code().as_str()).unwrap();
+            kind = next(Some(&this));
+        }
+        insta::assert_snapshot!(shown);
     }
 
     #[test]

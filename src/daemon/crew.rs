@@ -18,8 +18,9 @@ use super::supervisor::{Taken, Work};
 use crate::api::client::Surroundings;
 use crate::batch::AccountName;
 use crate::config::Account;
+use crate::observe::metrics::{Metrics, Owned};
 use crate::run::Memorable;
-use crate::run::fleet::Fleet;
+use crate::run::fleet::{Fleet, Listed};
 use crate::run::report::{Ending, Exit, RunReport};
 use crate::schedule::Timing;
 use crate::server::Sight;
@@ -31,14 +32,21 @@ pub(super) struct Crew {
     files: Files,
     state: State,
     owned: RefCell<BTreeMap<AccountName, Rc<Ownership>>>,
+    metrics: Arc<Metrics>,
     /// Whoever looks in, where somebody can.
     sight: Option<Sight>,
 }
 
 impl Crew {
-    pub(super) fn new(fleet: Fleet, files: Files, state: State, sight: Option<Sight>) -> Self {
+    pub(super) fn new(
+        fleet: Fleet,
+        files: Files,
+        state: State,
+        metrics: Arc<Metrics>,
+        sight: Option<Sight>,
+    ) -> Self {
         let fleet = RefCell::new(Rc::new(fleet));
-        Self { fleet, files, state, owned: RefCell::default(), sight }
+        Self { fleet, files, state, owned: RefCell::default(), metrics, sight }
     }
 
     pub(super) fn fleet(&self) -> Rc<Fleet> {
@@ -66,6 +74,9 @@ impl Crew {
     /// Gives every account up. What was written is safe.
     pub(super) async fn leave(&self) {
         let owned = std::mem::take(&mut *self.owned.borrow_mut());
+        for account in owned.keys() {
+            self.metrics.own(account, Owned::Elsewhere);
+        }
         for owner in owned.into_values().filter_map(Rc::into_inner) {
             owner.release().await;
         }
@@ -76,6 +87,16 @@ impl Crew {
         let mut runs = self.state.last_runs().await?;
         let last = runs.remove(account);
         Ok(last.map(|run| LastRun { began: run.begin.began, ended: run.end.is_some() }))
+    }
+
+    /// Tells the metrics what the state has of an account. A restart, and whoever stands by, shows the last run.
+    /// Numbers that cannot be read now stay what they were.
+    async fn seed(&self, account: &AccountName) {
+        let listing =
+            if self.metrics.is_listed(account) { Listed::Known } else { Listed::ToRecall };
+        if let Ok(seed) = self.fleet().seed(&self.state, account, listing).await {
+            self.metrics.recall(account, &seed);
+        }
     }
 
     /// One run, or what became of it.
@@ -132,11 +153,16 @@ impl Work for Crew {
         let now = self.fleet().setting().clock.now();
         let owner = match self.state.own(std::slice::from_ref(account), now).await {
             Ok(owner) => owner,
-            Err(StateError::Held { by, .. }) => return Taken::Held { by },
+            Err(StateError::Held { by, .. }) => {
+                self.seed(account).await;
+                return Taken::Held { by };
+            }
             Err(error) => return Taken::Failed { cause: error.sentence() },
         };
         match self.last_run(account).await {
             Ok(last) => {
+                self.seed(account).await;
+                self.metrics.own(account, Owned::Here);
                 self.owned.borrow_mut().insert(account.clone(), Rc::new(owner));
                 Taken::Owned { last }
             }
@@ -145,6 +171,7 @@ impl Work for Crew {
     }
 
     fn give_up(&self, account: &AccountName) {
+        self.metrics.own(account, Owned::Elsewhere);
         drop(self.owned.borrow_mut().remove(account));
     }
 
@@ -201,6 +228,7 @@ impl Work for Crew {
         if let Some(sight) = &self.sight {
             sight.follow(Arc::clone(&fleet.config));
         }
+        self.metrics.follow(fleet.served());
         *self.fleet.borrow_mut() = Rc::new(fleet);
     }
 

@@ -28,6 +28,7 @@ use self::manager::Manager;
 use self::supervisor::{Around, Supervisor};
 use crate::batch::AccountName;
 use crate::observe::board::Board;
+use crate::observe::metrics::{Metrics, Of};
 use crate::run::fleet::Fleet;
 use crate::schedule::Timing;
 use crate::server::health::{Health, TURN};
@@ -68,7 +69,7 @@ fn names(accounts: &[AccountName]) -> String {
 ///
 /// # Errors
 /// When it cannot begin. Once it has begun, what goes wrong is told by events, and it goes on.
-pub async fn serve(fleet: Fleet, files: Files, asked: Asked) -> Result<(), NotBegun> {
+pub async fn serve(mut fleet: Fleet, files: Files, asked: Asked) -> Result<(), NotBegun> {
     let unset = |timing: &Timing| matches!(timing, Timing::Unset);
     let accounts = fleet.config.accounts.iter();
     let unset: Vec<_> = accounts.filter(|account| unset(&account.timing)).collect();
@@ -81,12 +82,17 @@ pub async fn serve(fleet: Fleet, files: Files, asked: Asked) -> Result<(), NotBe
         return Err(NotBegun::Keys(problems));
     }
     let state = fleet.state().await?;
-    let health = Arc::new(Health::new(Arc::clone(&fleet.setting().clock)));
-    let board = Board::new(Arc::clone(&fleet.setting().clock));
-    let fleet = fleet.telling(Arc::new(board.clone()));
+    let (clock, served) = (Arc::clone(&fleet.setting().clock), fleet.served());
+    let health = Arc::new(Health::new(Arc::clone(&clock)));
+    let board = Board::new(Arc::clone(&clock));
+    let metrics = Arc::new(Metrics::new(Of::Service, clock, served));
+    let counting = Arc::clone(&metrics);
+    fleet.tell_also(counting);
+    fleet.tell_also(Arc::new(board.clone()));
     let setting = fleet.setting().clone();
     let sight = fleet.config.listen.map(|address| {
-        let around = sight(&fleet, &state, &files, (board, Arc::clone(&health)));
+        let around =
+            sight(&fleet, &state, &files, (board, Arc::clone(&metrics), Arc::clone(&health)));
         (address, Sight::new(Arc::clone(&fleet.config), around))
     });
     let _serving = match &sight {
@@ -102,7 +108,7 @@ pub async fn serve(fleet: Fleet, files: Files, asked: Asked) -> Result<(), NotBe
         manager: Manager::of_process(),
         turn: TURN,
     };
-    let crew = Crew::new(fleet, files, state, sight.map(|(_, sight)| sight));
+    let crew = Crew::new(fleet, files, state, metrics, sight.map(|(_, sight)| sight));
     let local = LocalSet::new();
     let work = local.run_until(async {
         let supervisor = Supervisor::new(around, crew).await;
@@ -123,11 +129,11 @@ fn sight(
     fleet: &Fleet,
     state: &State,
     files: &Files,
-    (board, health): (Board, Arc<Health>),
+    (board, metrics, health): (Board, Arc<Metrics>, Arc<Health>),
 ) -> server::Around {
     let location = fleet.config.state.as_ref().ok().filter(|location| location.is_durable());
     let memory =
         location.map_or_else(|| Memory::Shared(state.clone()), |at| Memory::At(at.clone()));
     let clock = Arc::clone(&fleet.setting().clock);
-    server::Around { clock, board, health, memory, hand: files.hand() }
+    server::Around { clock, board, metrics, health, memory, hand: files.hand() }
 }

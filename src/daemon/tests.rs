@@ -21,8 +21,9 @@ use crate::clock::{Clock, SetClock, SystemClock, Timestamp};
 use crate::config::{self, DryRun, Environment, Request};
 use crate::emulator::{Emulator, Product, Record, Running};
 use crate::observe::event::{Event, Observer, Scope};
+use crate::observe::metrics::{Metrics, Of};
 use crate::observe::service::ServiceEvent;
-use crate::run::fleet::{Fleet, Setting};
+use crate::run::fleet::{Fleet, Listed, Setting};
 use crate::run::report::Exit;
 use crate::schedule::{Schedule, Timing};
 use crate::server::health::Health;
@@ -524,6 +525,7 @@ impl Observer for Tripwire {
 struct Ashore {
     emulator: Emulator,
     crew: super::crew::Crew,
+    metrics: Arc<Metrics>,
     state: State,
     folder: tempfile::TempDir,
     _running: Running,
@@ -553,19 +555,22 @@ impl Ashore {
         let stop = CancellationToken::new();
         let stopped_by = Arc::default();
         let setting = Setting { env: env.clone(), clock, observer, seed: 1, stop, stopped_by };
-        let fleet = Fleet::new(config, setting);
+        let mut fleet = Fleet::new(config, setting);
+        let clock = Arc::clone(&fleet.setting().clock);
+        let metrics = Arc::new(Metrics::new(Of::Service, clock, fleet.served()));
+        fleet.tell_also(Arc::<Metrics>::clone(&metrics));
         let state = fleet.state().await.unwrap();
         let request = Request { path: None, env, dry_run: DryRun::AsConfigured };
         let files = Files { request, accounts: Vec::new() };
-        let crew = super::crew::Crew::new(fleet, files, state.clone(), None);
-        Self { emulator, crew, state, folder, _running: running }
+        let crew = super::crew::Crew::new(fleet, files, state.clone(), Arc::clone(&metrics), None);
+        Self { emulator, crew, metrics, state, folder, _running: running }
     }
 }
 
 // fault: K6
 #[tokio::test(start_paused = true)]
 async fn a_run_that_panics_is_written_down_as_failed_and_the_next_one_settles_it() {
-    let Ashore { emulator, crew, state, folder: _folder, _running } =
+    let Ashore { emulator, crew, state, folder: _folder, _running, .. } =
         Ashore::new(Arc::new(Tripwire(true.into()))).await;
     let main = name("main");
     assert!(matches!(crew.take(&main).await, Taken::Owned { last: None }));
@@ -588,7 +593,7 @@ async fn a_run_that_panics_is_written_down_as_failed_and_the_next_one_settles_it
 // fault: T3
 #[tokio::test(start_paused = true)]
 async fn a_right_that_was_lost_between_two_runs_is_asked_for_anew() {
-    let Ashore { emulator, crew, state: _state, folder, _running } =
+    let Ashore { emulator, crew, state: _state, folder, _running, .. } =
         Ashore::new(Arc::new(Events::default())).await;
     let main = name("main");
     assert!(matches!(crew.take(&main).await, Taken::Owned { .. }));
@@ -600,4 +605,47 @@ async fn a_right_that_was_lost_between_two_runs_is_asked_for_anew() {
     assert_eq!(crew.run(&main).await, Exit::Done);
     assert_eq!(emulator.count(), 0);
     crew.leave().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn metrics_are_seeded_from_the_state_so_that_a_restart_trips_no_alert() {
+    let Ashore { emulator, crew, metrics, state, folder: _folder, _running } =
+        Ashore::new(Arc::new(Events::default())).await;
+    let main = name("main");
+    let mut kept = Record::new("BB000001", "kept", at("2025-01-01T00:00:00Z"));
+    kept = kept.ran_at(at("2025-01-01T00:00:00Z"));
+    emulator.insert(kept);
+    assert!(matches!(crew.take(&main).await, Taken::Owned { .. }));
+    assert_eq!(crew.run(&main).await, Exit::Done);
+    let (fleet, text) = (crew.fleet(), metrics.classic());
+    let again = Metrics::new(Of::Service, Arc::clone(&fleet.setting().clock), fleet.served());
+    let seed = fleet.seed(&state, &main, Listed::ToRecall).await.unwrap();
+    again.recall(&main, &seed);
+    let seeded = again.classic();
+    let lines = |text: &str, name: &str| -> Vec<String> {
+        let named = text.lines().filter(|line| line.starts_with(name)).map(str::to_owned);
+        let mut named: Vec<_> = named.collect();
+        named.sort_unstable();
+        named
+    };
+    for name in ["batchsweep_last_run_", "batchsweep_last_success_", "batchsweep_guard_tripped"] {
+        assert_eq!(lines(&seeded, name), lines(&text, name), "{name}");
+    }
+    assert!(text.contains("batchsweep_account_owned{account=\"main\"} 1.0\n"), "{text}");
+    assert!(text.contains("batchsweep_inventory_batches{account=\"main\",status=\"idle\"} 1.0\n"));
+    assert!(
+        seeded.contains("batchsweep_inventory_batches{account=\"main\",status=\"unknown\"} 1.0\n"),
+        "{seeded}"
+    );
+    let deleted =
+        "batchsweep_deletions_total{account=\"main\",rule=\"tmp\",outcome=\"deleted\"} 3\n";
+    assert!(text.contains(deleted), "{text}");
+    assert!(
+        text.contains(
+            "batchsweep_api_requests_total{account=\"main\",operation=\"delete\",code=\"2xx\"} 3\n"
+        ),
+        "{text}"
+    );
+    crew.leave().await;
+    assert!(metrics.classic().contains("batchsweep_account_owned{account=\"main\"} 0.0\n"));
 }

@@ -196,7 +196,7 @@ impl Activity {
                 Step::Deleting { .. } | Step::Waiting { .. } | Step::Proving => step,
                 Step::Listing { .. } | Step::Deciding => Step::Deciding,
             }),
-            Event::PlanMade { counts } => {
+            Event::PlanMade { counts, .. } => {
                 let of = counts.get("delete").copied().unwrap_or(0);
                 self.step(|_| Step::Deleting { done: 0, of });
             }
@@ -211,6 +211,7 @@ impl Activity {
             | Event::JournalSettled { .. }
             | Event::ProtectionGone { .. }
             | Event::HoldExpires { .. }
+            | Event::ApiCalled { .. }
             | Event::ApiRetry { .. } => {}
         }
     }
@@ -261,7 +262,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_run_is_followed_step_by_step() {
         let (board, scope) = board();
-        let listed = Event::InventoryListed { batches: 2, unreadable: 0, duration: Duration::ZERO };
+        let listed = Event::InventoryListed {
+            batches: 2,
+            unreadable: 0,
+            statuses: BTreeMap::new(),
+            duration: Duration::ZERO,
+        };
         let page =
             |page| Event::InventoryPage { page, pages: 2, batches: 1, duration: Duration::ZERO };
         let deleted =
@@ -283,7 +289,7 @@ mod tests {
             (page(2), Some(Step::Listing { page: 2, pages: 2 })),
             (listed.clone(), Some(Step::Deciding)),
             (
-                Event::PlanMade { counts: [("delete", 2)].into() },
+                Event::PlanMade { counts: [("delete", 2)].into(), busy: Vec::new() },
                 Some(Step::Deleting { done: 0, of: 2 }),
             ),
             (deleted, Some(Step::Deleting { done: 1, of: 2 })),

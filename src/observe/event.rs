@@ -1,6 +1,6 @@
 //! Events: the closed list of what a run tells the outside.
 //!
-//! A stage says what happened by one [`Event`]; log lines, the progress bar and, later, metrics and
+//! A stage says what happened by one [`Event`]; log lines, the progress bar, metrics and, later,
 //! notifications are functions of it. Names and fields are an interface (`events page`).
 //! Not here: how an event is written (`observe::log`).
 //! Invariant: text that came from a server is in an event only escaped and without the key.
@@ -33,6 +33,73 @@ pub struct Subject {
     pub rule: RuleName,
 }
 
+/// What a batch does, as counts of an inventory name it. `other`: a word that this program does not know;
+/// `unknown`: the status is missing or unreadable, or the batch cannot be asked for.
+pub const STATUSES: [&str; 5] = ["idle", "queued", "running", "other", "unknown"];
+
+/// Every way a run ends, as `run.finished` names it.
+pub const OUTCOMES: [&str; 6] = ["swept", "dry_run", "guarded", "incomplete", "locked", "failed"];
+
+/// What one attempt of a call brought: the class of its status, or why there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Code {
+    /// 2xx.
+    Success,
+    /// 3xx; never followed.
+    Redirect,
+    /// 4xx, bar 429.
+    ClientError,
+    /// 429.
+    TooMany,
+    /// 5xx, and whatever is no status at all.
+    ServerError,
+    /// A status came, but not the whole of a body that can be read.
+    Broken,
+    /// No whole answer within the time limit.
+    Timeout,
+    /// No answer: not resolved, refused, reset, TLS refused.
+    Unreachable,
+}
+
+impl Code {
+    /// All of them.
+    pub const ALL: [Self; 8] = [
+        Self::Success,
+        Self::Redirect,
+        Self::ClientError,
+        Self::TooMany,
+        Self::ServerError,
+        Self::Broken,
+        Self::Timeout,
+        Self::Unreachable,
+    ];
+
+    /// The class of a status.
+    pub const fn of_status(status: u16) -> Self {
+        match status {
+            200..=299 => Self::Success,
+            300..=399 => Self::Redirect,
+            429 => Self::TooMany,
+            400..=499 => Self::ClientError,
+            0..=199 | 500.. => Self::ServerError,
+        }
+    }
+
+    /// Its name in events and metrics.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "2xx",
+            Self::Redirect => "3xx",
+            Self::ClientError => "4xx",
+            Self::TooMany => "429",
+            Self::ServerError => "5xx",
+            Self::Broken => "broken",
+            Self::Timeout => "timeout",
+            Self::Unreachable => "unreachable",
+        }
+    }
+}
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
@@ -58,6 +125,8 @@ pub enum Event {
         batches: usize,
         /// Records whose fields could not be read; those batches are kept.
         unreadable: usize,
+        /// Batches by [`STATUSES`].
+        statuses: BTreeMap<&'static str, usize>,
         /// How long listing took.
         duration: Duration,
     },
@@ -70,6 +139,8 @@ pub enum Event {
     PlanMade {
         /// Batches by verdict.
         counts: BTreeMap<&'static str, usize>,
+        /// Batches that a rule selects, and that are busy. In no log line.
+        busy: Vec<BatchId>,
     },
     /// A guard stopped the plan; nothing is deleted.
     GuardTripped {
@@ -153,6 +224,17 @@ pub enum Event {
         /// Who approved it, escaped.
         by: String,
     },
+    /// One attempt of a call is over, whatever it brought.
+    ApiCalled {
+        /// Which call: `list`, `get`, `delete`, `account` or `result_sets`.
+        operation: &'static str,
+        /// What came of it.
+        code: Code,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// From the request to the whole answer, or to its failure; no wait for a turn.
+        duration: Duration,
+    },
     /// A call is tried again.
     ApiRetry {
         /// Which call: `list`, `get`, `delete`, `account` or `result_sets`.
@@ -173,7 +255,7 @@ pub enum Event {
     },
     /// A run ended.
     RunFinished {
-        /// `swept`, `dry_run`, `guarded`, `incomplete`, `locked` or `failed`.
+        /// One of [`OUTCOMES`].
         outcome: &'static str,
         /// Batches by what became of them.
         counts: BTreeMap<&'static str, usize>,

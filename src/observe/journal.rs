@@ -40,6 +40,14 @@ pub struct Journal<L> {
     otherwise: L,
 }
 
+/// Lines that any journal of this process lost.
+static LOST: AtomicU64 = AtomicU64::new(0);
+
+/// How many log lines this process lost, since the journal did not take them in time.
+pub fn lost_lines() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
 impl Journal<()> {
     /// Opens the way to the journal.
     ///
@@ -85,6 +93,7 @@ impl<L> Journal<L> {
             Err(problem)
                 if matches!(problem.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) =>
             {
+                LOST.fetch_add(1, Ordering::Relaxed);
                 if self.lost.fetch_add(1, Ordering::Relaxed) == 0 {
                     // A socket that cannot be told goes on waiting, which costs only time.
                     drop(self.socket.set_nonblocking(true));

@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
-use tracing::{Dispatch, Subscriber, debug, error, info, warn};
+use tracing::{Dispatch, Subscriber, debug, error, info, trace, warn};
 use tracing_subscriber::field::RecordFields;
 use tracing_subscriber::filter::Targets;
 use tracing_subscriber::fmt::format::Writer;
@@ -165,7 +165,12 @@ where
 }
 
 /// The same with the journal at another place.
-fn dispatch_to<W>(socket: &Path, settings: &Settings, clock: Arc<dyn Clock>, writer: W) -> Dispatch
+pub(super) fn dispatch_to<W>(
+    socket: &Path,
+    settings: &Settings,
+    clock: Arc<dyn Clock>,
+    writer: W,
+) -> Dispatch
 where
     W: for<'w> MakeWriter<'w> + Send + Sync + 'static,
 {
@@ -366,7 +371,7 @@ impl Observer for Log {
             Event::InventoryPage { .. }
             | Event::InventoryListed { .. }
             | Event::InventoryIncomplete { .. } => inventory(scope, event),
-            Event::PlanMade { counts: verdicts } => line!(
+            Event::PlanMade { counts: verdicts, .. } => line!(
                 info, scope, "plan.made", { counts = counts(verdicts).as_str(), },
                 "the plan is made"
             ),
@@ -398,7 +403,9 @@ impl Observer for Log {
                 error, scope, "batch.failed", batch,
                 { attempt = attempt, detail = detail.as_str(), }, "could not delete the batch"
             ),
-            Event::ApiRetry { .. } | Event::ApiPaused { .. } => api(scope, event),
+            Event::ApiCalled { .. } | Event::ApiRetry { .. } | Event::ApiPaused { .. } => {
+                api(scope, event);
+            }
             Event::JournalSettled { .. }
             | Event::HoldExpires { .. }
             | Event::GuardApproved { .. } => past(scope, event),
@@ -480,6 +487,7 @@ fn run(scope: &Scope, event: &Event) {
         | Event::BusyWaiting { .. }
         | Event::BatchSkipped { .. }
         | Event::BatchFailed { .. }
+        | Event::ApiCalled { .. }
         | Event::ApiRetry { .. }
         | Event::ApiPaused { .. }
         | Event::JournalSettled { .. }
@@ -497,10 +505,15 @@ fn inventory(scope: &Scope, event: &Event) {
             "read a page of the listing"
         );
     }
-    if let Event::InventoryListed { batches, unreadable, duration } = event {
+    if let Event::InventoryListed { batches, unreadable, statuses, duration } = event {
         line!(
             info, scope, "inventory.listed",
-            { batches = batches, unreadable = unreadable, duration_ms = ms(*duration), },
+            {
+                batches = batches,
+                statuses = counts(statuses).as_str(),
+                unreadable = unreadable,
+                duration_ms = ms(*duration),
+            },
             "the listing is complete"
         );
     }
@@ -513,6 +526,13 @@ fn inventory(scope: &Scope, event: &Event) {
 }
 
 fn api(scope: &Scope, event: &Event) {
+    if let Event::ApiCalled { operation, code, attempt, duration } = event {
+        line!(
+            trace, scope, "api.called",
+            { operation = *operation, code = code.as_str(), attempt = attempt, duration_ms = ms(*duration), },
+            "an attempt of a call is over"
+        );
+    }
     if let Event::ApiRetry { operation, attempt, wait, cause } = event {
         line!(
             warn, scope, "api.retry",

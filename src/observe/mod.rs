@@ -8,7 +8,12 @@ pub mod event;
 pub mod service;
 pub mod journal;
 pub mod log;
+pub mod metrics;
 pub mod progress;
+#[cfg(test)]
+mod catalogue;
+#[cfg(test)]
+mod pages;
 
 use std::sync::Arc;
 

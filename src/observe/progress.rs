@@ -61,7 +61,7 @@ impl Observer for Progress {
                 self.0.set_length(u64::from((*pages).max(1)));
                 self.0.set_position(u64::from(*page));
             }
-            Event::PlanMade { counts } => {
+            Event::PlanMade { counts, .. } => {
                 self.0.reset();
                 self.0.set_length(counts.get("delete").copied().unwrap_or(0) as u64);
                 self.0.set_message("sweeping");
@@ -77,6 +77,7 @@ impl Observer for Progress {
             | Event::GuardTripped { .. }
             | Event::BatchWouldDelete { .. }
             | Event::BusyWaiting { .. }
+            | Event::ApiCalled { .. }
             | Event::ApiRetry { .. }
             | Event::ApiPaused { .. }
             | Event::JournalSettled { .. }

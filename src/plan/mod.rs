@@ -89,6 +89,12 @@ impl Plan {
         })
     }
 
+    /// The batches that a rule selects, and that are busy.
+    pub fn busy(&self) -> impl Iterator<Item = &BatchId> {
+        let busy = self.entries().filter(|(_, verdict)| matches!(verdict, Verdict::Busy { .. }));
+        busy.map(|(batch, _)| &batch.id)
+    }
+
     /// Calls that carrying the plan out takes: a Get and a DELETE each, and the listing that proves
     /// them.
     pub fn requests_needed(&self) -> usize {

@@ -13,13 +13,14 @@ use tokio::sync::{MutexGuard, Semaphore, SemaphorePermit};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::client::{ApiKey, ListWindow, Surroundings};
-use crate::batch::RunId;
+use crate::batch::{AccountName, RunId};
 use crate::clock::Clock;
 use crate::config::{Account, Config, Environment};
 use crate::observe::All;
 use crate::observe::event::{Observer, Scope};
+use crate::observe::metrics::{Seed, Served};
 use crate::run::report::NotBegun;
-use crate::run::{Memorable, Recalled, Runner, Sight, recall};
+use crate::run::{Memorable, Recalled, Runner, Sight, last_batches, recall};
 use crate::state::{BadLocation, Class, Location, State, StateError};
 
 /// Accounts that are swept at the same time. They share nothing but this machine.
@@ -88,6 +89,15 @@ impl Past {
     }
 }
 
+/// Whether an account's inventory is known better than the state has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listed {
+    /// It is: the state is not asked.
+    Known,
+    /// It is not.
+    ToRecall,
+}
+
 /// The right to run now, until it is dropped.
 #[derive(Debug)]
 pub struct Turn<'f> {
@@ -112,20 +122,54 @@ impl Group {
 }
 
 impl Fleet {
-    /// The same, telling somebody else too.
-    #[must_use]
-    pub fn telling(mut self, observer: Arc<dyn Observer>) -> Self {
-        let others = Arc::clone(&self.setting.observer);
-        self.setting.observer = Arc::new(All(vec![others, observer]));
-        self
-    }
-
     /// The accounts of a configuration. Makes no call and reads no key yet.
     pub fn new(config: Config, setting: Setting) -> Self {
         let seeds = Mutex::new(fastrand::Rng::with_seed(setting.seed));
         let at_once = Semaphore::new(ACCOUNTS_AT_ONCE);
         let config = Arc::new(config);
         Self { config, setting, seeds, groups: OnceLock::new(), at_once }
+    }
+
+    /// Has one more be told every event.
+    pub fn tell_also(&mut self, observer: Arc<dyn Observer>) {
+        let first = Arc::clone(&self.setting.observer);
+        self.setting.observer = Arc::new(All(vec![first, observer]));
+    }
+
+    /// The accounts as metrics know them.
+    pub fn served(&self) -> Vec<Served> {
+        let now = self.setting.clock.now();
+        let accounts = self.config.accounts.iter();
+        let served = accounts.map(|account| Served {
+            account: account.name.clone(),
+            rules: account.rule_hashes.delete.keys().cloned().collect(),
+            interval: account.timing.schedule().and_then(|schedule| schedule.interval(now)),
+        });
+        served.collect()
+    }
+
+    /// What metrics begin with: what the state has of an account.
+    ///
+    /// # Errors
+    /// When the state cannot be read.
+    pub async fn seed(
+        &self,
+        state: &State,
+        account: &AccountName,
+        listed: Listed,
+    ) -> Result<Seed, StateError> {
+        let last = state.last_runs().await?.remove(account).and_then(|run| run.end);
+        let open = state.guard_open(account).await?;
+        let batches = match listed {
+            Listed::Known => None,
+            Listed::ToRecall => last_batches(state, account).await?,
+        };
+        Ok(Seed {
+            last_run: last.map(|end| (end.ended, end.exit_code)),
+            last_success: state.last_success(account).await?,
+            guards: open.map(|open| open.guards).unwrap_or_default(),
+            batches,
+        })
     }
 
     /// What runs take from the outside.

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use past::last_batches;
 pub use past::{Recalled, Sight, recall};
 
 use crate::api::client::{ApiKey, KeySource, Reader, Surroundings};
@@ -117,7 +118,7 @@ impl<'a> Runner<'a> {
             Some(stamps) => plan.limited_to(stamps),
             None => plan,
         };
-        self.tell(&Event::PlanMade { counts: plan.counts() });
+        self.tell(&Event::PlanMade { counts: plan.counts(), busy: plan.busy().cloned().collect() });
         let evidence = Evidence {
             keep_matches: decision.keep_matches,
             clock_skew: self.reader.clock_skew(),

@@ -125,6 +125,17 @@ async fn known_rules(
 /// may have listed what was deleted just before. No id is ever given twice, so more does no harm.
 const SETBACK: TimeDelta = TimeDelta::days(7);
 
+/// How many batches the account's last complete listing had, less those deleted since.
+///
+/// # Errors
+/// When the state cannot be read.
+pub(super) async fn last_batches(
+    state: &State,
+    account: &AccountName,
+) -> Result<Option<usize>, StateError> {
+    Ok(last_listed(state, account).await?.map(|(_, left)| left.len()))
+}
+
 /// When the last complete listing was made, and its batches, but for those deleted since.
 async fn last_listed(
     state: &State,

@@ -174,6 +174,24 @@ impl Schedule {
         instants.take_while(|at| *at <= until).take(MOST_COUNTED).count()
     }
 
+    /// The longest time between two firings, as far as the next 400 of them and about two months show it; `None` where
+    /// there are not two.
+    pub fn interval(&self, after: Timestamp) -> Option<Duration> {
+        const FIRINGS: usize = 400;
+        const AHEAD: chrono::TimeDelta = chrono::TimeDelta::days(62);
+        let next = move |at: &Timestamp| self.next_after(*at);
+        let mut last = next(&after)?;
+        let mut longest = None;
+        for at in std::iter::successors(next(&last), next).take(FIRINGS) {
+            longest = longest.max((at - last).to_std().ok());
+            if at - after > AHEAD {
+                break;
+            }
+            last = at;
+        }
+        longest
+    }
+
     /// The last firing up to an instant, if there was one after another instant.
     pub fn last_within(&self, after: Timestamp, until: Timestamp) -> Option<Timestamp> {
         let local = until.with_timezone(&self.zone);

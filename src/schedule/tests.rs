@@ -120,3 +120,21 @@ proptest::proptest! {
         proptest::prop_assert!(next - from <= chrono::TimeDelta::hours(50), "{next}");
     }
 }
+
+#[test]
+fn the_interval_is_the_longest_time_between_two_firings() {
+    let hours = |n| Some(Duration::from_hours(n));
+    for (text, expected) in [
+        ("0 3 * * *", hours(24)),
+        ("*/10 * * * *", Some(Duration::from_mins(10))),
+        ("0 3 * * 1-5", hours(72)),
+        ("0 9-17 * * 1-5", hours(64)),
+        ("0 0 1 * *", hours(31 * 24)),
+    ] {
+        let found = schedule(text, Tz::UTC).interval(at("2026-06-10T12:00:00Z"));
+        assert_eq!(found, expected, "{text}");
+    }
+    // An hour is put in between two firings where the clocks go back.
+    let found = schedule("0 3 * * *", Tz::Europe__Paris).interval(at("2026-10-20T12:00:00Z"));
+    assert_eq!(found, hours(25));
+}

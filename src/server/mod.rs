@@ -22,8 +22,10 @@ use std::thread::JoinHandle;
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::StatusCode;
+use axum::http::header::{ACCEPT, CONTENT_TYPE, VARY};
+use axum::http::{HeaderMap, StatusCode};
 use axum::middleware;
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tokio_util::sync::CancellationToken;
 use tower_http::compression::CompressionLayer;
@@ -35,6 +37,7 @@ pub fn router(sight: Sight) -> Router {
     let shown = Router::new()
         .merge(page::routes())
         .merge(api::routes())
+        .route("/metrics", get(metrics))
         .layer(CompressionLayer::new())
         .layer(middleware::from_fn_with_state(sight.clone(), gate::by_name));
     let probed = Router::new().route("/livez", get(livez)).route("/readyz", get(readyz));
@@ -43,6 +46,13 @@ pub fn router(sight: Sight) -> Router {
         .fallback(page::not_found)
         .layer(middleware::from_fn(gate::only_sight))
         .with_state(sight)
+}
+
+/// In the text that the scraper understands best.
+async fn metrics(State(sight): State<Sight>, headers: HeaderMap) -> Response {
+    let accept = headers.get(ACCEPT).and_then(|accept| accept.to_str().ok());
+    let (text, body) = sight.metrics().text(accept);
+    ([(CONTENT_TYPE, text.content_type()), (VARY, "accept")], body).into_response()
 }
 
 async fn livez(State(sight): State<Sight>) -> (StatusCode, &'static str) {

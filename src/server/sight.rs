@@ -17,6 +17,7 @@ use crate::batch::{AccountName, BatchId};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Account, Config};
 use crate::observe::board::Board;
+use crate::observe::metrics::Metrics;
 use crate::run::explained::{BatchPast, Explained};
 use crate::run::outlook::{LastListing, Outlook, outlook};
 use crate::run::standing::{Standing, standings};
@@ -42,6 +43,8 @@ pub struct Around {
     pub clock: Arc<dyn Clock>,
     /// What is going on.
     pub board: Board,
+    /// What happened, counted.
+    pub metrics: Arc<Metrics>,
     /// How the service is.
     pub health: Arc<Health>,
     /// Where the past is.
@@ -130,6 +133,10 @@ impl Sight {
 
     pub(super) fn health(&self) -> &Health {
         &self.seen.around.health
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.seen.around.metrics
     }
 
     pub(super) fn board(&self) -> &Board {

@@ -15,6 +15,7 @@ use super::{Around, Hand, Memory, Sight, connections, listen, serve};
 use crate::clock::{Clock, SetClock};
 use crate::config::{self, DryRun, Request};
 use crate::observe::board::Board;
+use crate::observe::metrics::{Metrics, Of};
 use crate::state::{Location, State};
 
 async fn sight() -> Sight {
@@ -29,8 +30,9 @@ async fn sight() -> Sight {
     let state = State::open(&location, clock.now()).await.unwrap();
     let health = Arc::new(Health::new(Arc::clone(&clock)));
     let board = Board::new(Arc::clone(&clock));
+    let metrics = Arc::new(Metrics::new(Of::Service, Arc::clone(&clock), Vec::new()));
     let (memory, hand) = (Memory::Shared(state), Hand::Shell(None));
-    Sight::new(Arc::new(config.unwrap()), Around { clock, board, health, memory, hand })
+    Sight::new(Arc::new(config.unwrap()), Around { clock, board, metrics, health, memory, hand })
 }
 
 /// A server on this thread, under time that tests move.

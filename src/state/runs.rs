@@ -149,6 +149,21 @@ impl State {
         row.map(|row| row.text(0)).transpose()
     }
 
+    /// When an account's last run ended that asked for exit code 0; `None` where none is remembered.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub async fn last_success(
+        &self,
+        account: &AccountName,
+    ) -> Result<Option<Timestamp>, StateError> {
+        let mut work = self.read().await?;
+        let sql = "SELECT ended FROM batchsweep_runs WHERE account = $1 AND exit_code = 0
+                   ORDER BY ended DESC LIMIT 1";
+        let row = work.row(sql, &[Value::Text(account.as_str())]).await?;
+        row.map_or(Ok(None), |row| row.maybe_time(0))
+    }
+
     /// The newest run of each account.
     ///
     /// # Errors

@@ -92,7 +92,8 @@ impl Sweep<'_> {
             if is_old && let Judged::Over(outcome) = self.judge_again(batch, tried).await {
                 break outcome;
             }
-            let answer = self.deleter.delete(turn, &batch.id, undelivered).await;
+            let attempt = tried.attempts + 1;
+            let answer = self.deleter.delete(turn, &batch.id, undelivered, attempt).await;
             tried = tried.and(&answer);
             match self.after(batch, answer, tried).await {
                 After::Over(outcome) => break outcome,

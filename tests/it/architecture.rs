@@ -7,13 +7,26 @@
 use crate::source::{Source, rust_files};
 
 /// What each module may use, beside itself and the [`NOUNS`]. The longest path that fits counts.
-const MAY_USE: [(&str, Uses); 23] = [
+const MAY_USE: [(&str, Uses); 24] = [
     ("clock", Uses::OnlyThese(&[])),
     ("batch", Uses::OnlyThese(&["clock"])),
     ("warrant", Uses::OnlyThese(&["batch"])),
     ("observe", Uses::Nouns(&["policy", "state"])),
     ("observe::event", Uses::Nouns(&["policy", "observe::service"])),
     ("observe::service", Uses::Nouns(&[])),
+    // The closed lists that labels are made of.
+    (
+        "observe::metrics",
+        Uses::Nouns(&[
+            "policy::verdict",
+            "guards",
+            "api::error",
+            "sweep::outcome",
+            "observe::event",
+            "observe::service",
+            "observe::journal",
+        ]),
+    ),
     ("schedule", Uses::Nouns(&[])),
     ("policy", Uses::Nouns(&[])),
     ("api", Uses::Nouns(&["observe::event"])),
@@ -44,6 +57,7 @@ const MAY_USE: [(&str, Uses); 23] = [
             "clock",
             "batch",
             "observe::board",
+            "observe::metrics",
             "policy",
             "plan::Stamps",
             "guards",

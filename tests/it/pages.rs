@@ -11,6 +11,7 @@ use batchsweep::clock::Clock;
 use batchsweep::config::{self, DryRun};
 use batchsweep::emulator::Seed;
 use batchsweep::observe::board::Board;
+use batchsweep::observe::metrics::{Metrics, Of};
 use batchsweep::server::health::Health;
 use batchsweep::server::{self, Hand, Memory, Sight};
 use batchsweep::state::{Location, State};
@@ -62,6 +63,7 @@ impl Look {
         health.be_ready();
         let around = server::Around {
             board: Board::new(Arc::clone(&clock)),
+            metrics: Arc::new(Metrics::new(Of::Service, Arc::clone(&clock), Vec::new())),
             clock,
             health,
             memory,

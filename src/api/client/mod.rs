@@ -20,7 +20,7 @@ use crate::api::product::Family;
 use crate::api::retry::{self, Retry};
 use crate::api::transport::Transport;
 use crate::batch::{BatchId, Undelivered};
-use crate::observe::event::Event;
+use crate::observe::event::{Code, Event};
 use crate::warrant::Warrant;
 
 pub use crate::api::answer::{Account, DeleteAnswer, Lookup, Page, Record, ResultSet};
@@ -167,7 +167,7 @@ impl Reader {
             attempt += 1;
             let tried = tokio::select! {
                 biased;
-                tried = self.attempt(call, &judge) => tried,
+                tried = self.attempt(call, attempt, &judge) => tried,
                 () = self.around.stop.cancelled() => return Err(stopped(operation, attempt)),
             };
             let failed = match tried {
@@ -212,9 +212,10 @@ impl Reader {
     async fn attempt<T>(
         &self,
         call: &Call<'_>,
+        attempt: u32,
         judge: impl Fn(&Reply) -> Result<T, Kind>,
     ) -> Result<T, Failed> {
-        let (key, reply) = self.exchange(call).await;
+        let (key, reply) = self.exchange(call, attempt).await;
         let reply = reply.map_err(|kind| Failed {
             kind,
             trace_id: None,
@@ -229,10 +230,16 @@ impl Reader {
         })
     }
 
-    async fn exchange(&self, call: &Call<'_>) -> (Arc<Key>, Result<Reply, Kind>) {
+    async fn exchange(&self, call: &Call<'_>, attempt: u32) -> (Arc<Key>, Result<Reply, Kind>) {
         let key = self.keys.current();
         self.requests.fetch_add(1, Ordering::Relaxed);
-        let exchange = self.transport.exchange(call, &key, &self.keys, &*self.around.clock).await;
+        let (clock, operation) = (&*self.around.clock, call.operation().as_str());
+        let began = clock.monotonic();
+        let exchange = self.transport.exchange(call, &key, &self.keys, clock).await;
+        let duration = clock.monotonic().duration_since(began);
+        let code =
+            exchange.reply.as_ref().map_or_else(Kind::code, |reply| Code::of_status(reply.status));
+        self.tell(&Event::ApiCalled { operation, code, attempt, duration });
         if exchange.skew.is_some() {
             *self.skew.lock().unwrap_or_else(PoisonError::into_inner) = exchange.skew;
         }
@@ -314,14 +321,22 @@ impl<'r> Deleter<'r> {
     /// A batch that the warrant does not cover is answered as `Hopeless` and no call is made. A key
     /// that was refused is read again once: if there is another one now, the answer is `Unclear`
     /// and may be resent, for the look before the resend is due in any case.
-    pub async fn delete(&self, turn: Turn, id: &BatchId, undelivered: Undelivered) -> DeleteAnswer {
+    ///
+    /// `attempt` says which DELETE of this batch it is, from 1; it is only told.
+    pub async fn delete(
+        &self,
+        turn: Turn,
+        id: &BatchId,
+        undelivered: Undelivered,
+        attempt: u32,
+    ) -> DeleteAnswer {
         if !self.warrant.covers(id) {
             let kind = Kind::Unexpected(format!("batch {id} is not in the plan that was admitted"));
             let operation = Operation::Delete;
             return DeleteAnswer::Hopeless(Error { operation, kind, attempts: 0, trace_id: None });
         }
         let Turn(left) = turn;
-        let (key, reply) = self.reader.exchange(&Call::Delete(id, undelivered)).await;
+        let (key, reply) = self.reader.exchange(&Call::Delete(id, undelivered), attempt).await;
         match reply {
             Ok(reply) => self.settle(&reply, &key, left),
             Err(kind) => judge::Deletion::Unclear { kind, may_resend: true }.answer(None, None),

@@ -63,6 +63,12 @@ async fn a_run_is_remembered_with_its_end_and_without_one() {
         assert_eq!(state.runs(&filter).await.unwrap(), [runs[0].clone()]);
         let filter = RunFilter { since: Some(second), ..RunFilter::default() };
         assert_eq!(state.runs(&filter).await.unwrap().len(), 1);
+
+        let main = main_account();
+        assert_eq!(state.last_success(&main).await.unwrap(), None, "neither has ended well");
+        let well = RunEnd { exit_code: 0, ..end(second) };
+        state.end_run(&well).await.unwrap();
+        assert_eq!(state.last_success(&main).await.unwrap(), Some(well.ended));
         place.remove().await;
     }
 }

@@ -10,7 +10,7 @@ use crate::api::client::{Account, Lookup, Record};
 use crate::api::error::Kind;
 use crate::api::product::Product;
 use crate::api::script::{Act, Server, json, reply_with};
-use crate::observe::event::Event;
+use crate::observe::event::{Code, Event};
 
 #[tokio::test(start_paused = true)]
 async fn every_call_carries_the_key_and_our_name_and_nothing_more() {
@@ -66,6 +66,8 @@ async fn a_failing_api_is_tried_as_often_as_allowed_and_no_more() {
         assert_eq!((error.attempts, client.reader.requests()), (5, 5));
         assert_eq!(error.trace_id.unwrap().as_str(), "T-1");
         assert!(began.elapsed() <= Duration::from_secs(1 + 2 + 4 + 8) + Duration::from_millis(100));
+        let attempts: Vec<_> = (1..=5).map(|n| ("account", Code::ServerError, n)).collect();
+        assert_eq!(client.calls(), attempts);
         let retries = client.events();
         assert_eq!(retries.len(), 4, "{retries:?}");
         let cause = format!("the API is failing ({status})");

@@ -13,7 +13,7 @@ async fn answer_to(act: Act) -> DeleteAnswer {
     let client = Fixture::of(&server);
     let deleter = client.deleter(&["A1"]);
     let turn = deleter.turn().await.unwrap();
-    let answer = deleter.delete(turn, &id("A1"), Undelivered::Respect).await;
+    let answer = deleter.delete(turn, &id("A1"), Undelivered::Respect, 1).await;
     assert_eq!(server.lines(), [format!("DELETE /live/batches/A1?api_key={KEY_SENT} HTTP/1.1")]);
     assert_eq!(client.reader.requests(), 1);
     answer
@@ -75,7 +75,7 @@ async fn force_is_sent_only_where_it_is_asked_for() {
     let client = Fixture::of(&server);
     let deleter = client.deleter(&["A1"]);
     let turn = deleter.turn().await.unwrap();
-    let answer = deleter.delete(turn, &id("A1"), Undelivered::Force).await;
+    let answer = deleter.delete(turn, &id("A1"), Undelivered::Force, 1).await;
     assert_eq!(answer, DeleteAnswer::Confirmed);
     let line = format!("DELETE /live/batches/A1?force=true&api_key={KEY_SENT} HTTP/1.1");
     assert_eq!(server.lines(), [line]);
@@ -87,7 +87,7 @@ async fn a_batch_outside_the_warrant_is_not_even_asked_for() {
     let client = Fixture::of(&server);
     let deleter = client.deleter(&["A1"]);
     let turn = deleter.turn().await.unwrap();
-    let answer = deleter.delete(turn, &id("A2"), Undelivered::Respect).await;
+    let answer = deleter.delete(turn, &id("A2"), Undelivered::Respect, 1).await;
     let DeleteAnswer::Hopeless(error) = answer else { panic!("{answer:?}") };
     assert_eq!(error.cause(), "batch A2 is not in the plan that was admitted");
     assert_eq!((client.reader.requests(), server.seen().len()), (0, 0));
@@ -105,7 +105,7 @@ async fn a_stop_does_not_drop_a_delete_in_flight_but_gives_no_further_turn() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         client.stop.cancel();
     };
-    let (answer, ()) = tokio::join!(deleter.delete(turn, &batch, Undelivered::Respect), cancel);
+    let (answer, ()) = tokio::join!(deleter.delete(turn, &batch, Undelivered::Respect, 1), cancel);
     assert_eq!(answer, DeleteAnswer::Confirmed);
     assert!(deleter.turn().await.is_none());
 }
@@ -120,7 +120,7 @@ async fn a_key_that_was_rotated_makes_a_delete_unclear_and_the_next_carries_the_
     let mut answers = Vec::new();
     for _ in 0..3 {
         let turn = deleter.turn().await.unwrap();
-        answers.push(told(&deleter.delete(turn, &id("A1"), Undelivered::Respect).await));
+        answers.push(told(&deleter.delete(turn, &id("A1"), Undelivered::Respect, 1).await));
     }
     let words: Vec<_> = answers.iter().map(|(word, _, resend)| (*word, *resend)).collect();
     assert_eq!(words, [("unclear", true), ("confirmed", false), ("hopeless", false)]);
@@ -136,7 +136,7 @@ async fn a_delete_on_a_connection_that_dies_is_not_sent_again_by_itself() {
         client.reader.account().await.unwrap();
         let deleter = client.deleter(&["A1"]);
         let turn = deleter.turn().await.unwrap();
-        let answer = deleter.delete(turn, &id("A1"), Undelivered::Respect).await;
+        let answer = deleter.delete(turn, &id("A1"), Undelivered::Respect, 1).await;
         assert_eq!(told(&answer).0, "unclear");
         assert_eq!((server.seen().len(), client.reader.requests()), (2, 2));
     }
@@ -150,7 +150,7 @@ async fn a_delete_that_is_throttled_pauses_the_account_and_says_how_long() {
     let client = Fixture::of(&server);
     let deleter = client.deleter(&["A1"]);
     let turn = deleter.turn().await.unwrap();
-    let answer = deleter.delete(turn, &id("A1"), Undelivered::Respect).await;
+    let answer = deleter.delete(turn, &id("A1"), Undelivered::Respect, 1).await;
     let minute = Duration::from_mins(1);
     assert!(matches!(answer, DeleteAnswer::Unclear { wait: Some(wait), .. } if wait == minute));
     assert_eq!(client.pauses(), [minute]);

@@ -13,7 +13,7 @@ use crate::api::product::Product;
 use crate::api::script::{Act, Server, json};
 use crate::batch::{AccountName, BatchId, RunId};
 use crate::clock::{SetClock, Timestamp};
-use crate::observe::event::{Event, Observer, Scope};
+use crate::observe::event::{Code, Event, Observer, Scope};
 use crate::observe::service::ServiceEvent;
 use crate::warrant::Armed;
 
@@ -106,8 +106,20 @@ impl Fixture {
         Deleter::new(&self.reader, Armed::unless_dry_run(false).unwrap().warrant(ids))
     }
 
+    /// What was told so far, but for the attempts themselves.
     pub(super) fn events(&self) -> Vec<Event> {
-        self.events.0.lock().unwrap().clone()
+        let told = self.events.0.lock().unwrap().clone();
+        told.into_iter().filter(|event| !matches!(event, Event::ApiCalled { .. })).collect()
+    }
+
+    /// The attempts that were told so far: operation, what came of it, number.
+    pub(super) fn calls(&self) -> Vec<(&'static str, Code, u32)> {
+        let told = self.events.0.lock().unwrap();
+        let call = |event: &Event| {
+            let Event::ApiCalled { operation, code, attempt, .. } = event else { return None };
+            Some((*operation, *code, *attempt))
+        };
+        told.iter().filter_map(call).collect()
     }
 
     /// The waits of all pauses so far.

@@ -130,6 +130,6 @@ async fn show_all(client: &Fixture, shown: &mut String) {
     let deleter = client.deleter(&["A1"]);
     let turn = deleter.turn().await.unwrap();
     writeln!(shown, "{turn:?} {deleter:?}").unwrap();
-    let answer = deleter.delete(turn, &batch, Undelivered::Force).await;
+    let answer = deleter.delete(turn, &batch, Undelivered::Force, 1).await;
     writeln!(shown, "{answer:?} {reader:?} {:?}", client.events()).unwrap();
 }
