@@ -9,7 +9,7 @@
 //!    deletion a second time, by other code; `guards` admits the plan as a whole, or stops it.
 //! 4. `sweep` carries an admitted plan out, looking again before each deletion, and proves it.
 //! 5. [`state`] remembers between runs: what was meant, done, held, seen.
-//! 6. Every stage tells [`observe`] what happened; [`cli`] shows it.
+//! 6. Every stage tells [`observe`] what happened; [`cli`] shows it, [`notify`] sends it to people.
 
 pub mod clock;
 pub mod batch;
@@ -24,6 +24,7 @@ pub mod audit;
 pub mod guards;
 pub mod state;
 pub mod sweep;
+pub mod notify;
 pub mod config;
 pub mod run;
 pub mod document;

@@ -24,7 +24,7 @@ pub(super) async fn run(command: &args::Apply, global: &Global, outside: &Outsid
         Ok(sealed) => sealed,
         Err(failure) => return failure.end(outside),
     };
-    let session = match Session::open(global, outside, Watch::Progress) {
+    let session = match Session::open(global, outside, Watch::Runs) {
         Ok(session) => session,
         Err(exit) => return exit,
     };
@@ -33,7 +33,7 @@ pub(super) async fn run(command: &args::Apply, global: &Global, outside: &Outsid
     }
     let state = match session.state().await {
         Ok(state) => state,
-        Err(error) => return once::none_begun(&session, &error, global, outside),
+        Err(error) => return once::none_begun(&session, &error, global, outside).await,
     };
     let one = async |account: &Account| apply_one(&session, &state, &sealed, account).await;
     let reports: Vec<_> = session.for_each_account(one).await.into_iter().flatten().collect();
@@ -44,6 +44,7 @@ pub(super) async fn run(command: &args::Apply, global: &Global, outside: &Outsid
         Shape::Json => outside.terminal.json(&Document::of(&reports, outside.stop.signal())),
         Shape::Text => reports.iter().for_each(|report| once::show(report, outside)),
     }
+    session.send_rest().await;
     once::worst(&reports)
 }
 
@@ -57,7 +58,11 @@ async fn apply_one(
     let sealed = Sealed { plan, seal: sealed.as_str() };
     Some(match session.runner(account) {
         Ok(runner) => runner.apply(sealed, session.config.arm(), session.memorable(state)).await,
-        Err(cause) => RunReport::not_begun(session.surroundings(account).scope, cause),
+        Err(cause) => {
+            let report = RunReport::not_begun(session.surroundings(account).scope, cause);
+            session.not_begun(&report);
+            report
+        }
     })
 }
 

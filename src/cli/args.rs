@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use clap::{ArgAction, Args, Parser, Subcommand, ValueEnum};
 
 use crate::config::duration::Span;
+use crate::notify::Class;
 use crate::observe::log;
 
 /// Deletes the batches nobody needs any more from a SerpWow account and its sibling products, by
@@ -133,6 +134,9 @@ pub enum Command {
     Schedule(Schedule),
     /// Ask a running service how it is, for a container's probe
     Healthcheck(Healthcheck),
+    /// Try whoever is told of runs
+    #[command(subcommand)]
+    Notify(Notify),
     /// Serve a stand-in of the API on this machine
     Emulator(Emulator),
     /// See a sweep of a made-up account; needs no key, no file and no network
@@ -271,6 +275,28 @@ pub struct Healthcheck {
     /// Whether it is ready, not only alive
     #[arg(long)]
     pub ready: bool,
+}
+
+/// `notify`.
+#[derive(Debug, Subcommand)]
+pub enum Notify {
+    /// Send a sample, marked as such, and print what was answered
+    Test(NotifyTest),
+}
+
+/// `notify test`.
+#[derive(Debug, Args)]
+pub struct NotifyTest {
+    /// Its name in the file: `[notify.NAME]`
+    pub name: String,
+    /// What the sample is about: start, success, failure, guard, deleted or warning [default: success]
+    #[arg(long, value_parser = class)]
+    pub class: Option<Class>,
+}
+
+fn class(text: &str) -> Result<Class, String> {
+    let class = Class::ALL.into_iter().find(|class| class.as_str() == text);
+    class.ok_or_else(|| format!("one of {}", Class::ALL.map(Class::as_str).join(", ")))
 }
 
 /// `emulator`.

@@ -9,6 +9,7 @@ use crate::batch::{batches, counted, escaped};
 use crate::cli::Outside;
 use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure::{self, AccountFailure, Failure};
+use crate::cli::notify;
 use crate::cli::output::Paint;
 use crate::cli::schedule::{self, NextRun};
 use crate::cli::session::{self, Session, Watch};
@@ -35,6 +36,7 @@ pub(super) async fn run(command: &args::Check, global: &Global, outside: &Outsid
     if !command.file_only {
         warnings.extend(config.key_warnings(&outside.env));
         warnings.extend(config.memory_warnings());
+        warnings.extend(config.notify_warnings(&outside.env));
     }
     let strict_failure = command.strict && !warnings.is_empty();
     if global.output == Shape::Text {
@@ -249,6 +251,10 @@ async fn online(
                 failures.push(AccountFailure::of(name, &failure, outside));
             }
         }
+    }
+    for (name, why) in session.config.open_channels(&outside.env).broken {
+        let failure = notify::bad_setting(&name, why);
+        exit = exit.worse(failure.end(outside));
     }
     if global.output == Shape::Json {
         let document = Document::of_config(&session.config, warnings, outside.clock.now());

@@ -23,6 +23,7 @@ mod once;
 mod run;
 mod schedule;
 mod healthcheck;
+mod notify;
 pub mod output;
 mod plan;
 mod session;
@@ -36,7 +37,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use clap::Parser;
 use tokio_util::sync::CancellationToken;
 
-use crate::cli::args::{Arguments, Command};
+use crate::cli::args::{Arguments, Command, Notify};
 use crate::cli::output::Terminal;
 use crate::clock::Clock;
 use crate::config::Environment;
@@ -116,6 +117,9 @@ pub async fn run(args: Vec<OsString>, outside: &Outside) -> u8 {
         Command::Schedule(command) => schedule::run(command, &arguments.global, outside),
         Command::Healthcheck(command) => {
             healthcheck::run(command, &arguments.global, outside).await
+        }
+        Command::Notify(Notify::Test(command)) => {
+            notify::run(command, &arguments.global, outside).await
         }
         Command::Emulator(command) => emulator::run(command, &arguments.global, outside).await,
         Command::Demo => demo::run(&arguments.global, outside).await,

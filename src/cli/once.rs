@@ -27,13 +27,13 @@ const CAUSES: usize = 3;
 
 /// Runs the command.
 pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
-    let session = match Session::open(global, outside, Watch::Progress) {
+    let session = match Session::open(global, outside, Watch::Runs) {
         Ok(session) => session,
         Err(exit) => return exit,
     };
     let state = match session.state().await {
         Ok(state) => state,
-        Err(error) => return none_begun(&session, &error, global, outside),
+        Err(error) => return none_begun(&session, &error, global, outside).await,
     };
     let reports = sweep_all(&session, &state).await;
     session.clear_progress();
@@ -47,26 +47,30 @@ pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
             }
         }
     }
+    session.send_rest().await;
     worst(&reports)
 }
 
 /// Runs that cannot begin, since there is no state to rely on.
-pub(super) fn none_begun(
+pub(super) async fn none_begun(
     session: &Session,
     error: &StateError,
     global: &Global,
     outside: &Outside,
 ) -> Exit {
+    let accounts = session.config.accounts.iter();
+    let reports = accounts.map(|account| {
+        let scope = session.surroundings(account).scope;
+        RunReport::not_begun(scope, Ending::NoState(error.clone()))
+    });
+    let reports: Vec<_> = reports.collect();
+    reports.iter().for_each(|report| session.not_begun(report));
     if global.output == Shape::Json {
-        let accounts = session.config.accounts.iter();
-        let reports = accounts.map(|account| {
-            let scope = session.surroundings(account).scope;
-            RunReport::not_begun(scope, Ending::NoState(error.clone()))
-        });
-        let reports: Vec<_> = reports.collect();
         outside.terminal.json(&Document::of(&reports, outside.stop.signal()));
     }
-    no_state(error, outside)
+    let exit = no_state(error, outside);
+    session.send_rest().await;
+    exit
 }
 
 /// Without a state no account has a run.
@@ -88,7 +92,11 @@ pub(super) async fn sweep_all(session: &Session, state: &State) -> Vec<RunReport
 async fn sweep_one(session: &Session, state: &State, account: &Account) -> RunReport {
     match session.runner(account) {
         Ok(runner) => runner.once(session.config.arm(), session.memorable(state)).await,
-        Err(cause) => RunReport::not_begun(session.surroundings(account).scope, cause),
+        Err(cause) => {
+            let report = RunReport::not_begun(session.surroundings(account).scope, cause);
+            session.not_begun(&report);
+            report
+        }
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! Not here: the service itself (`daemon`), SIGTERM and SIGINT (`main`).
 
+use std::time::Duration;
+
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::cli::Outside;
@@ -11,9 +13,13 @@ use crate::cli::session::{self, Session, Watch};
 use crate::daemon::{self, Asked, Files, NotBegun};
 use crate::run::report::Exit;
 
+/// How long the service waits when it stops for notifications that are still to be sent: service managers
+/// have patience for the calls in flight, and not for much more.
+const LAST_WAIT: Duration = Duration::from_secs(5);
+
 /// Runs the command.
 pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
-    let session = match Session::open(global, outside, Watch::Log) {
+    let session = match Session::open(global, outside, Watch::Service) {
         Ok(session) => session,
         Err(exit) => return exit,
     };
@@ -27,11 +33,15 @@ pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
     let files =
         Files { request: session::request(global, outside), accounts: global.accounts.clone() };
     let (fleet, _log) = session.into_parts();
+    let desk = fleet.setting().desk.clone();
     let service = daemon::serve(fleet, files, outside.asked.clone());
     let ended = tokio::select! {
         ended = service => ended,
         () = forward(hangup, user, &outside.asked) => Ok(()),
     };
+    if let Some(desk) = desk {
+        desk.close(LAST_WAIT).await;
+    }
     match ended {
         Ok(()) => Exit::Done,
         Err(cause) => not_begun(&cause).end(outside),

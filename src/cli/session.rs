@@ -4,6 +4,7 @@
 
 use std::ops::Deref;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tracing::dispatcher::DefaultGuard;
 
@@ -12,11 +13,13 @@ use crate::cli::Outside;
 use crate::cli::args::Global;
 use crate::cli::failure::{self, Failure};
 use crate::config::{self, Config, DryRun, Request};
-use crate::observe::event::Observer;
+use crate::notify::Desk;
+use crate::observe::event::{Observer, Scope};
 use crate::observe::log::{self, Level, Log, SharedWriter};
 use crate::observe::progress::Progress;
 use crate::observe::{All, Colour};
 use crate::run::fleet::{Fleet, Setting};
+use crate::run::report::RunReport;
 
 /// A command under way: the accounts that it is about, and its log.
 #[derive(Debug)]
@@ -42,7 +45,14 @@ pub(super) enum Watch {
     Log,
     /// A progress bar too, where there is a terminal.
     Progress,
+    /// The same, and whoever is to be told of runs.
+    Runs,
+    /// Log lines, and whoever is to be told of runs.
+    Service,
 }
+
+/// How long a command waits at its end for notifications that are still to be sent.
+const LAST_WAIT: Duration = Duration::from_secs(15);
 
 impl Session {
     /// Reads the file and sets up the log.
@@ -76,19 +86,24 @@ impl Session {
             failure.exit
         })?;
         let one = config.accounts.len() == 1;
-        let progress = (watch == Watch::Progress && one && outside.terminal.shows_progress())
-            .then(Progress::new);
+        let has_bar = matches!(watch, Watch::Progress | Watch::Runs);
+        let progress = (has_bar && one && outside.terminal.shows_progress()).then(Progress::new);
+        // Before the desk is opened, which may have something to say.
+        let log = open_log(global, outside, progress.as_ref());
         let mut observers: Vec<Arc<dyn Observer>> = vec![Arc::new(Log)];
         observers.extend(progress.clone().map(|bar| Arc::new(bar) as Arc<dyn Observer>));
+        let notifies = matches!(watch, Watch::Runs | Watch::Service);
+        let desk = notifies.then(|| open_desk(&config, outside));
+        observers.extend(desk.clone().map(|desk| desk as Arc<dyn Observer>));
         let setting = Setting {
             env: outside.env.clone(),
             clock: Arc::clone(&outside.clock),
             observer: Arc::new(All(observers)),
+            desk,
             seed: outside.seed,
             stop: outside.stop.token.clone(),
             stopped_by: outside.stop.number(),
         };
-        let log = open_log(global, outside, progress.as_ref());
         Ok(Self { fleet: Fleet::new(config, setting), progress, log })
     }
 
@@ -97,12 +112,33 @@ impl Session {
         (self.fleet, self.log)
     }
 
+    /// Tells of a run that could not begin, and so told nothing itself.
+    pub(super) fn not_begun(&self, report: &RunReport) {
+        if let Some(desk) = &self.setting().desk {
+            let scope = Scope { account: report.account.clone(), run_id: report.run_id };
+            desk.observe(&scope, &report.finished());
+        }
+    }
+
+    /// Waits for notifications that are still to be sent, for a while.
+    pub(super) async fn send_rest(&self) {
+        if let Some(desk) = &self.setting().desk {
+            desk.close(LAST_WAIT).await;
+        }
+    }
+
     /// Takes the progress bar off the screen.
     pub(super) fn clear_progress(&self) {
         if let Some(progress) = &self.progress {
             progress.clear();
         }
     }
+}
+
+/// Whoever is to be told of runs.
+fn open_desk(config: &Config, outside: &Outside) -> Arc<Desk> {
+    let opened = config.open_channels(&outside.env);
+    Arc::new(Desk::open(opened, Arc::clone(&outside.clock), Arc::new(Log), outside.seed))
 }
 
 /// The files that the command line asks for.

@@ -192,13 +192,18 @@ fn key_origin(
         check.key(&path.then(second), Complaint::error(message).help("keep one of them"));
         return None;
     }
-    let path = path.then(key);
-    let origin = match key {
-        "api_key_file" => key_file(value, folder).map(KeyOrigin::File),
-        "api_key_env" => variable(value).map(KeyOrigin::Variable),
-        _ => credential(value).map(KeyOrigin::Credential),
-    };
-    check.take(&path, origin)
+    check.take(&path.then(key), origin(key, value, folder))
+}
+
+/// The source that a key ending in `_file`, `_env` or `_credential` names.
+pub(super) fn origin(key: &str, value: &str, folder: &Path) -> Result<KeyOrigin, Complaint> {
+    if key.ends_with("_file") {
+        key_file(value, folder).map(KeyOrigin::File)
+    } else if key.ends_with("_env") {
+        variable(value).map(KeyOrigin::Variable)
+    } else {
+        credential(value).map(KeyOrigin::Credential)
+    }
 }
 
 /// A relative path is beside the file that names it: services start in `/`.
@@ -244,7 +249,12 @@ fn refuse_the_key_itself(value: &str, wanted: &str) -> Result<(), Complaint> {
 
 /// The proxy that the environment asks for. Plain http is for this machine, so it needs none.
 fn proxy(base_url: &Url, env: &Environment) -> Option<Proxy> {
-    if base_url.scheme() == "http" {
+    proxy_of(base_url.scheme() == "http", env)
+}
+
+/// The same for somebody who knows whether it stays on this machine.
+pub(super) fn proxy_of(is_local: bool, env: &Environment) -> Option<Proxy> {
+    if is_local {
         return None;
     }
     let first = |names: &[&'static str]| {

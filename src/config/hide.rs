@@ -29,7 +29,14 @@ const TELLING: [&str; 9] = [
 ];
 
 /// Keys with such a word whose value only says where the secret is.
-const POINTERS: [&str; 3] = ["api_key_file", "api_key_env", "api_key_credential"];
+const POINTERS: [&str; 6] = [
+    "api_key_file",
+    "api_key_env",
+    "api_key_credential",
+    "secret_file",
+    "secret_env",
+    "secret_credential",
+];
 
 /// A text as a message may show it: escaped, cut, and hidden if it looks like a key.
 pub(super) fn shown(text: &str) -> Cow<'_, str> {
@@ -110,7 +117,28 @@ fn begins_something(line: &str) -> bool {
 }
 
 fn is_secret_line(line: &str) -> bool {
-    has_key_material(line) || has_credentials(line) || has_telling_key(line)
+    has_key_material(line) || has_credentials(line) || has_telling_key(line) || has_address(line)
+}
+
+/// Whether a line may hold the address of a notification, which is a secret: a URL that no `base_url`
+/// announces, or anything behind a `url` but what `[state]` takes.
+fn has_address(line: &str) -> bool {
+    let lower = line.to_ascii_lowercase();
+    let is_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
+    lower.match_indices('=').any(|(at, _)| {
+        let before = lower.get(..at).unwrap_or_default();
+        let before = before.trim_end().trim_end_matches(['"', '\'']);
+        let name = before.get(before.trim_end_matches(is_name).len()..).unwrap_or_default();
+        let value = lower.get(at + 1..).unwrap_or_default();
+        let value = value.trim_start_matches(['"', '\'', ' ', '\t']);
+        let is_state = ["sqlite", "memory", "postgres"].iter().any(|kind| value.starts_with(kind));
+        let is_url = ["http", "smtp"].iter().any(|scheme| value.starts_with(scheme));
+        match name {
+            "base_url" => false,
+            "url" => !is_state && value.contains(['/', '.']),
+            _ => is_url && value.contains("://"),
+        }
+    })
 }
 
 /// Whether a URL in the line has a user or a password.

@@ -27,6 +27,7 @@ mod memory;
 pub mod secret;
 mod accounts;
 mod rules;
+mod notify;
 mod lint;
 pub mod cases;
 mod fingerprint;
@@ -43,6 +44,7 @@ pub use self::cases::TestCase;
 pub use self::diagnose::{Diagnostic, Severity, Sources};
 pub use self::environment::Environment;
 pub use self::layers::Replaced;
+pub use self::notify::Channel;
 pub use self::secret::{KeyOrigin, KeyProblem};
 
 use self::accounts::Reached;
@@ -57,6 +59,7 @@ use crate::audit;
 use crate::audit::patience::{Asked, Past};
 use crate::batch::{AccountName, RuleName};
 use crate::guards;
+use crate::notify::Opened;
 use crate::observe::Colour;
 use crate::policy::{Policy, RuleKind, Terms};
 use crate::schedule::Timing;
@@ -114,6 +117,8 @@ pub struct Config {
     pub replaced: Vec<Replaced>,
     /// The zone that days on the command line are meant in.
     pub zone: Tz,
+    /// Whom to tell, in the order of their names.
+    pub channels: Vec<Channel>,
     /// Where the daemon can be asked how it is; `None` where nowhere.
     pub listen: Option<SocketAddr>,
     /// Names that it may be asked by there, in lower case, besides addresses and `localhost`.
@@ -258,6 +263,35 @@ impl Config {
         problems.into_sorted()
     }
 
+    /// Notifications whose address or secret cannot be had, as warnings.
+    pub fn notify_warnings(&self, env: &Environment) -> Vec<Diagnostic> {
+        let mut problems = Problems::new(&self.sources);
+        for channel in &self.channels {
+            let Err(why) = channel.open(env) else { continue };
+            let complaint =
+                Complaint::warning(format!("nobody is told by `{}`: {why}", channel.name))
+                    .help("a run goes on without; `batchsweep notify test` tries it");
+            let path = KeyPath::of(["notify", channel.name.as_str()]);
+            problems.at(&self.places, &path, Half::Key, complaint);
+        }
+        problems.into_sorted()
+    }
+
+    /// Notifications as they can be sent: address and secret are read now.
+    pub fn open_channels(&self, env: &Environment) -> Opened {
+        let mut opened = Opened::default();
+        for account in &self.accounts {
+            opened.products.insert(account.name.clone(), account.api.product.as_str());
+        }
+        for channel in &self.channels {
+            match channel.open(env) {
+                Ok(target) => opened.targets.push(target),
+                Err(why) => opened.broken.push((channel.name.clone(), why)),
+            }
+        }
+        opened
+    }
+
     /// A state that vanished, as a warning at the place that says where it is: until somebody
     /// acknowledges it, no run deletes anything.
     pub fn memory_warnings(&self) -> Vec<Diagnostic> {
@@ -376,6 +410,7 @@ struct Read {
     tests: Vec<TestCase>,
     hash: String,
     zone: Tz,
+    channels: Vec<Channel>,
     listen: Option<SocketAddr>,
     hosts: Vec<String>,
     state: Result<state::Location, state::BadLocation>,
@@ -394,6 +429,7 @@ impl Read {
             warnings,
             replaced,
             zone: self.zone,
+            channels: self.channels,
             listen: self.listen,
             hosts: self.hosts,
             state: self.state,
@@ -431,6 +467,7 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
     let (listen, hosts) = (listen::read(&mut check), listen::hosts(&mut check));
     let kept = memory::read(&mut check, &request.env);
     let reached = accounts::read_all(&mut check, &request.env, file);
+    let channels = notify::read_all(&mut check, file.parent().unwrap_or_else(|| Path::new("")));
     rules::judge_all(&mut check);
     let tests = cases::read_all(&mut check, &cases::Known::of(&layered.raw));
     if problems.has_errors() {
@@ -448,6 +485,7 @@ fn read(file: &Path, request: &Request, problems: &mut Problems<'_>) -> Option<R
         tests,
         hash: fingerprint::of(&layered.leaves),
         zone: shared.terms.zone,
+        channels,
         listen,
         hosts,
         state: kept.state,

@@ -95,6 +95,7 @@ fn refuse_new_names(path: &KeyPath, layered: &Layered) -> Result<(), Complaint> 
         "accounts" => layered.raw.accounts.keys().map(String::as_str).collect(),
         "keep" => layered.raw.keep.keys().map(String::as_str).collect(),
         "delete" => layered.raw.delete.keys().map(String::as_str).collect(),
+        "notify" => layered.raw.notify.keys().map(String::as_str).collect(),
         _ => return Ok(()),
     };
     if known.contains(&name.as_str()) {

@@ -28,6 +28,8 @@ pub struct RawConfig {
     pub state: RawState,
     /// Where the daemon can be asked how it is.
     pub server: Option<RawServer>,
+    /// Whom to tell, by name.
+    pub notify: BTreeMap<String, RawNotify>,
     /// Keep rules by name.
     pub keep: BTreeMap<String, RawRule>,
     /// Delete rules by name.
@@ -60,6 +62,34 @@ pub struct RawServer {
     pub listen: Option<String>,
     /// Names that the server is asked by, besides addresses and `localhost`.
     pub hosts: Option<Vec<String>>,
+}
+
+/// `[notify.NAME]`.
+#[derive(Debug, Clone, Default, PartialEq, serde::Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RawNotify {
+    /// `slack`, `teams`, `webhook` or `healthchecks`.
+    pub kind: Option<String>,
+    /// A file that holds the URL.
+    pub url_file: Option<String>,
+    /// An environment variable that holds the URL.
+    pub url_env: Option<String>,
+    /// A systemd credential that holds the URL.
+    pub url_credential: Option<String>,
+    /// A file that holds the secret.
+    pub secret_file: Option<String>,
+    /// An environment variable that holds the secret.
+    pub secret_env: Option<String>,
+    /// A systemd credential that holds the secret.
+    pub secret_credential: Option<String>,
+    /// Event classes.
+    pub on: Option<OneOrMany>,
+    /// Accounts.
+    pub accounts: Option<OneOrMany>,
+    /// Refused, and never kept: the URL itself.
+    pub url: Option<de::IgnoredAny>,
+    /// Refused, and never kept: the secret itself.
+    pub secret: Option<de::IgnoredAny>,
 }
 
 /// `[accounts.NAME]`.

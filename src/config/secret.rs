@@ -9,7 +9,7 @@ use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 
 use super::environment::Environment;
 use super::files;
@@ -143,6 +143,28 @@ impl KeyProblem {
     }
 }
 
+impl KeyProblem {
+    /// The same of a source that holds no key but another secret.
+    pub(super) fn of_source(&self) -> String {
+        match self {
+            Self::Missing { path } => format!("there is no file `{}`", files::shown(path)),
+            Self::Unreadable { path, who_and_mode, cause } => {
+                let (path, why) = (files::shown(path), files::reason(cause));
+                format!("the file `{path}` cannot be opened{who_and_mode}: {why}")
+            }
+            Self::NotSet { variable } => format!("the environment variable {variable} is not set"),
+            Self::NoCredentials { .. } | Self::EmptyCredential { .. } => self.to_string(),
+            Self::None => "no source is named".to_owned(),
+            Self::Empty { place } => format!("{place} is empty"),
+            Self::NotOneWord { place } => {
+                format!("{place} has a blank, a line end or a control character inside")
+            }
+            Self::NotText { place } => format!("{place} is not UTF-8 text"),
+            Self::TooLong { place } => format!("what is in {place} is too long"),
+        }
+    }
+}
+
 impl KeyOrigin {
     /// Reads the key.
     ///
@@ -159,6 +181,14 @@ impl KeyOrigin {
             },
             Self::Default => read_default(env),
         }
+    }
+
+    /// Reads a secret that is no key: an address, or what messages are signed with.
+    ///
+    /// # Errors
+    /// As for [`KeyOrigin::read`].
+    pub(super) fn text(&self, env: &Environment) -> Result<String, KeyProblem> {
+        self.read(env).map(|read| read.0.expose_secret().to_owned())
     }
 
     /// The source in words, never what it holds.

@@ -229,6 +229,9 @@ impl Work for Crew {
             sight.follow(Arc::clone(&fleet.config));
         }
         self.metrics.follow(fleet.served());
+        if let Some(desk) = &fleet.setting().desk {
+            desk.adopt(fleet.config.open_channels(&fleet.setting().env));
+        }
         *self.fleet.borrow_mut() = Rc::new(fleet);
     }
 

@@ -554,7 +554,8 @@ impl Ashore {
         let config = config::load_text("test.toml", &text, &env).unwrap();
         let stop = CancellationToken::new();
         let stopped_by = Arc::default();
-        let setting = Setting { env: env.clone(), clock, observer, seed: 1, stop, stopped_by };
+        let setting =
+            Setting { env: env.clone(), clock, observer, desk: None, seed: 1, stop, stopped_by };
         let mut fleet = Fleet::new(config, setting);
         let clock = Arc::clone(&fleet.setting().clock);
         let metrics = Arc::new(Metrics::new(Of::Service, clock, fleet.served()));

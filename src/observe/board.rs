@@ -166,6 +166,8 @@ impl Shown {
             | ServiceEvent::ScheduleSkipped { .. }
             | ServiceEvent::AlarmLate { .. }
             | ServiceEvent::AlarmBroken { .. }
+            | ServiceEvent::NotifySent { .. }
+            | ServiceEvent::NotifyFailed { .. }
             | ServiceEvent::ClockSetBack { .. } => {}
         }
     }

@@ -133,7 +133,7 @@ const RUN: [Entry; 19] = [
     ),
 ];
 
-const SERVICE: [Entry; 13] = [
+const SERVICE: [Entry; 15] = [
     entry(
         "service.started",
         "info",
@@ -207,6 +207,18 @@ const SERVICE: [Entry; 13] = [
         "`seconds`",
         "the clock was set back by over five minutes; schedules are reckoned from now on",
     ),
+    entry(
+        "notify.sent",
+        "debug",
+        "`notify` `host` `attempts`",
+        "a notification was taken by its target",
+    ),
+    entry(
+        "notify.failed",
+        "warn",
+        "`notify` `host` `attempts` `error`",
+        "a notification was not sent; runs go on without it. Of its address only the host is told",
+    ),
 ];
 
 const OF_LOG: [Entry; 2] = [
@@ -265,6 +277,8 @@ const fn of_service(event: &ServiceEvent) -> &'static Entry {
         ServiceEvent::AlarmLate { .. } => &SERVICE[10],
         ServiceEvent::AlarmBroken { .. } => &SERVICE[11],
         ServiceEvent::ClockSetBack { .. } => &SERVICE[12],
+        ServiceEvent::NotifySent { .. } => &SERVICE[13],
+        ServiceEvent::NotifyFailed { .. } => &SERVICE[14],
     }
 }
 
@@ -339,6 +353,8 @@ pub(super) fn service_samples(account: &AccountName) -> Vec<ServiceEvent> {
         ServiceEvent::AlarmLate { account: account(), at: now() },
         ServiceEvent::AlarmBroken { cause: text() },
         ServiceEvent::ClockSetBack { seconds: 301 },
+        ServiceEvent::NotifySent { notify: text(), host: text(), attempts: 1 },
+        ServiceEvent::NotifyFailed { notify: text(), host: text(), attempts: 1, error: text() },
     ]
 }
 

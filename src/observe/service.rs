@@ -2,7 +2,7 @@
 //!
 //! Not here: what a run tells (`event`). Names and fields are an interface.
 
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 
 use crate::batch::AccountName;
 use crate::clock::Timestamp;
@@ -88,6 +88,26 @@ pub enum ServiceEvent {
         /// The account.
         account: AccountName,
     },
+    /// A notification was sent.
+    NotifySent {
+        /// The target's name in the file.
+        notify: String,
+        /// Its host; the rest of its address is a secret.
+        host: String,
+        /// Which try it was, from 1.
+        attempts: u32,
+    },
+    /// A notification was not sent. No run depends on it.
+    NotifyFailed {
+        /// The target's name in the file.
+        notify: String,
+        /// Its host; the rest of its address is a secret. Empty where there is no address.
+        host: String,
+        /// How often it was tried.
+        attempts: u32,
+        /// Why, without the address.
+        error: String,
+    },
     /// The account cannot be asked for: the state cannot be used. It is tried again.
     StateUnusable {
         /// The account.
@@ -144,6 +164,16 @@ pub(super) fn log(event: &ServiceEvent) {
         ServiceEvent::AlarmBroken { cause } => line!(
             error, "alarm.broken", { error = cause.as_str(), },
             "the alarm cannot be set; firings may be half a minute late"
+        ),
+        ServiceEvent::NotifySent { notify, host, attempts } => line!(
+            debug, "notify.sent",
+            { notify = notify.as_str(), host = host.as_str(), attempts = attempts, },
+            "a notification was sent"
+        ),
+        ServiceEvent::NotifyFailed { notify, host, attempts, error } => line!(
+            warn, "notify.failed",
+            { notify = notify.as_str(), host = host.as_str(), attempts = attempts, error = error.as_str(), },
+            "a notification was not sent; runs go on without it"
         ),
         ServiceEvent::ScheduleNext { .. }
         | ServiceEvent::ScheduleMissed { .. }

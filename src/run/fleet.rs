@@ -16,6 +16,7 @@ use crate::api::client::{ApiKey, ListWindow, Surroundings};
 use crate::batch::{AccountName, RunId};
 use crate::clock::Clock;
 use crate::config::{Account, Config, Environment};
+use crate::notify::Desk;
 use crate::observe::All;
 use crate::observe::event::{Observer, Scope};
 use crate::observe::metrics::{Seed, Served};
@@ -35,6 +36,8 @@ pub struct Setting {
     pub clock: Arc<dyn Clock>,
     /// Who is told.
     pub observer: Arc<dyn Observer>,
+    /// Who notifies, if anybody is to be told; one of the observers too.
+    pub desk: Option<Arc<Desk>>,
     /// Seeds whatever is random.
     pub seed: u64,
     /// Cancelled when runs shall end.

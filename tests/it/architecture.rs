@@ -7,7 +7,7 @@
 use crate::source::{Source, rust_files};
 
 /// What each module may use, beside itself and the [`NOUNS`]. The longest path that fits counts.
-const MAY_USE: [(&str, Uses); 24] = [
+const MAY_USE: [(&str, Uses); 25] = [
     ("clock", Uses::OnlyThese(&[])),
     ("batch", Uses::OnlyThese(&["clock"])),
     ("warrant", Uses::OnlyThese(&["batch"])),
@@ -49,6 +49,7 @@ const MAY_USE: [(&str, Uses); 24] = [
             "observe::event",
         ]),
     ),
+    ("notify", Uses::Nouns(&["api::client", "observe::event", "observe::service"])),
     ("run", Uses::AllBut(&["cli", "daemon", "document", "emulator", "server"])),
     // No runner, no client, no right to delete: it shows.
     (
@@ -82,6 +83,7 @@ const MAY_USE: [(&str, Uses); 24] = [
             "sweep",
             "state",
             "archive",
+            "notify",
             "observe",
         ]),
     ),

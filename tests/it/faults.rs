@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::source::{Source, root, rust_files, test_scripts};
 
 /// The words of the last column for what exists today.
-const EXISTS: [&str; 6] = ["sweep", "state", "apply", "daemon", "server", "packages"];
+const EXISTS: [&str; 7] = ["sweep", "state", "apply", "daemon", "server", "notify", "packages"];
 
 /// Every word that the last column may have.
 const PARTS: [&str; 8] =

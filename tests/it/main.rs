@@ -28,6 +28,7 @@ mod locks;
 mod machines;
 mod memory;
 mod naive;
+mod notify;
 mod packaging;
 mod pages;
 mod policies;

@@ -13,13 +13,13 @@ async fn world() -> World {
     for n in 0..9 {
         let created = world.ago_days(1 + n);
         let name = format!("tmp-{n}");
-        let record = batchsweep::emulator::Record::new(&format!("AA00000{n}"), &name, created);
+        let record = batchsweep::emulator::Record::new(format!("AA00000{n}"), &name, created);
         world.emulator.insert(record.ran_at(created));
     }
     for n in 0..3 {
         let created = world.ago_days(20 + n);
         let name = format!("report-{n}");
-        let record = batchsweep::emulator::Record::new(&format!("BB00000{n}"), &name, created);
+        let record = batchsweep::emulator::Record::new(format!("BB00000{n}"), &name, created);
         world.emulator.insert(record.ran_at(created));
     }
     let created = world.ago_days(58);

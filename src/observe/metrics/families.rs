@@ -92,6 +92,7 @@ pub(super) struct Families {
     reload_successful: Number,
     reload_success: Number,
     lost_lines: Counter,
+    notified: Family<Labels<1>, Counter>,
 }
 
 /// Where families are registered: those of a service are left out where there is none.
@@ -203,6 +204,7 @@ impl Families {
                 "log_lines_lost",
                 "Log lines that the systemd journal did not take in time",
             ),
+            notified: make.of_both("notifications", "Notifications, by what became of them"),
         }
     }
 
@@ -387,6 +389,11 @@ impl Families {
 
     pub(super) fn config_rejected(&self) {
         self.reload_successful.set(0.0);
+    }
+
+    pub(super) fn notified(&self, outcome: &'static str, times: u64) {
+        let labels = [("outcome", Label::Word(outcome))];
+        self.notified.get_or_create_owned(&labels).inc_by(times);
     }
 
     pub(super) fn set_lost_lines(&self, lines: u64) {

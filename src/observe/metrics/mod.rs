@@ -110,6 +110,8 @@ impl Metrics {
         let mut registry = Registry::with_prefix("batchsweep");
         let families = Families::new(of, &mut registry);
         families.config_loaded(clock.now());
+        families.notified("sent", 0);
+        families.notified("failed", 0);
         let metrics = Self { registry, families, clock, books: Mutex::default() };
         metrics.follow(served);
         metrics
@@ -408,6 +410,8 @@ impl Observer for Metrics {
             ServiceEvent::ScheduleSkipped { account, skipped } => {
                 families.skipped(account, "running", *skipped as u64);
             }
+            ServiceEvent::NotifySent { .. } => families.notified("sent", 1),
+            ServiceEvent::NotifyFailed { .. } => families.notified("failed", 1),
             ServiceEvent::Started { .. }
             | ServiceEvent::Stopping { .. }
             | ServiceEvent::AlarmLate { .. }
