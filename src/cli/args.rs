@@ -105,7 +105,7 @@ pub enum Command {
     /// Show what a run would delete, keep and why; deletes nothing
     Plan(Plan),
     /// One run of every account now, then exit
-    Once,
+    Once(Once),
     /// Delete what a sealed plan names and nothing else, each batch looked at again
     Apply(Apply),
     /// Show every rule's answer for one batch
@@ -145,6 +145,14 @@ pub enum Command {
     Completions(Completions),
     /// Print a manual page, or write them all to a folder
     Man(Man),
+}
+
+/// What `once` leaves behind.
+#[derive(Debug, clap::Args)]
+pub struct Once {
+    /// Write metrics to this file, for the textfile collector of Prometheus [env: `BATCHSWEEP_METRICS_FILE`]
+    #[arg(long, value_name = "FILE")]
+    pub metrics_file: Option<PathBuf>,
 }
 
 /// `plan`.

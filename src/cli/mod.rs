@@ -28,6 +28,7 @@ pub mod output;
 mod plan;
 mod session;
 mod test;
+mod textfile;
 mod vanished;
 
 use std::ffi::OsString;
@@ -99,7 +100,7 @@ pub async fn run(args: Vec<OsString>, outside: &Outside) -> u8 {
         Command::Plan(command) => plan::run(command, &arguments.global, outside).await,
         // The only future that is large, and the only one that lasts.
         Command::Run => Box::pin(run::run(&arguments.global, outside)).await,
-        Command::Once => once::run(&arguments.global, outside).await,
+        Command::Once(command) => once::run(command, &arguments.global, outside).await,
         Command::Explain(command) => explain::run(command, &arguments.global, outside).await,
         Command::Apply(command) => apply::run(command, &arguments.global, outside).await,
         Command::Hold(command) => hold::hold(command, &arguments.global, outside).await,

@@ -7,11 +7,12 @@ use serde::Serialize;
 use crate::api::error::Error;
 use crate::batch::{batches, counted};
 use crate::cli::Outside;
-use crate::cli::args::{Global, Shape};
+use crate::cli::args::{self, Global, Shape};
 use crate::cli::failure::{self, Failure, NOTHING};
 use crate::cli::output::{Paint, Terminal, cut, table};
 use crate::cli::plan;
 use crate::cli::session::{Session, Watch};
+use crate::cli::textfile::Textfile;
 use crate::config::Account;
 use crate::guards::{AUDIT, Reading};
 use crate::run::apply::Refusal;
@@ -26,16 +27,29 @@ use crate::sweep::outcome::Outcome;
 const CAUSES: usize = 3;
 
 /// Runs the command.
-pub(super) async fn run(global: &Global, outside: &Outside) -> Exit {
-    let session = match Session::open(global, outside, Watch::Runs) {
+pub(super) async fn run(command: &args::Once, global: &Global, outside: &Outside) -> Exit {
+    let mut session = match Session::open(global, outside, Watch::Runs) {
         Ok(session) => session,
         Err(exit) => return exit,
     };
+    let textfile = Textfile::begin(command, outside, &mut session);
     let state = match session.state().await {
         Ok(state) => state,
-        Err(error) => return none_begun(&session, &error, global, outside).await,
+        Err(error) => {
+            if let Some(textfile) = &textfile {
+                textfile.end(&not_begun(&session, &error), &session);
+            }
+            return none_begun(&session, &error, global, outside).await;
+        }
     };
+    if let Some(textfile) = &textfile {
+        textfile.recall(&session, &state).await;
+    }
     let reports = sweep_all(&session, &state).await;
+    if let Some(textfile) = &textfile {
+        let untold = |report: &&RunReport| matches!(report.ending, Ending::NotBegun(_));
+        textfile.end(reports.iter().filter(untold), &session);
+    }
     session.clear_progress();
     // What was written is safe; a state that cannot even be closed is told by the next run.
     let _closed = state.close().await;
@@ -58,12 +72,7 @@ pub(super) async fn none_begun(
     global: &Global,
     outside: &Outside,
 ) -> Exit {
-    let accounts = session.config.accounts.iter();
-    let reports = accounts.map(|account| {
-        let scope = session.surroundings(account).scope;
-        RunReport::not_begun(scope, Ending::NoState(error.clone()))
-    });
-    let reports: Vec<_> = reports.collect();
+    let reports = not_begun(session, error);
     reports.iter().for_each(|report| session.not_begun(report));
     if global.output == Shape::Json {
         outside.terminal.json(&Document::of(&reports, outside.stop.signal()));
@@ -71,6 +80,16 @@ pub(super) async fn none_begun(
     let exit = no_state(error, outside);
     session.send_rest().await;
     exit
+}
+
+/// A report of each account where none has a run.
+fn not_begun(session: &Session, error: &StateError) -> Vec<RunReport> {
+    let accounts = session.config.accounts.iter();
+    let reports = accounts.map(|account| {
+        let scope = session.surroundings(account).scope;
+        RunReport::not_begun(scope, Ending::NoState(error.clone()))
+    });
+    reports.collect()
 }
 
 /// Without a state no account has a run.

@@ -2,7 +2,7 @@
 //!
 //! Not here: what a command then does, the accounts themselves (`run::fleet`).
 
-use std::ops::Deref;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +53,11 @@ pub(super) enum Watch {
 
 /// How long a command waits at its end for notifications that are still to be sent.
 const LAST_WAIT: Duration = Duration::from_secs(15);
+impl DerefMut for Session {
+    fn deref_mut(&mut self) -> &mut Fleet {
+        &mut self.fleet
+    }
+}
 
 impl Session {
     /// Reads the file and sets up the log.

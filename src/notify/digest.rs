@@ -255,7 +255,9 @@ pub fn of_service(event: &ServiceEvent) -> Option<Digest> {
             format!("the clock was set back by {seconds} s; schedules are reckoned from now on"),
             "look at this machine's time service",
         ),
-        ServiceEvent::Started { .. }
+        ServiceEvent::MetricsBeganAnew { .. }
+        | ServiceEvent::MetricsNotWritten { .. }
+        | ServiceEvent::Started { .. }
         | ServiceEvent::Stopping { .. }
         | ServiceEvent::ConfigReloaded { .. }
         | ServiceEvent::ScheduleNext { .. }

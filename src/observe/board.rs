@@ -166,6 +166,8 @@ impl Shown {
             | ServiceEvent::ScheduleSkipped { .. }
             | ServiceEvent::AlarmLate { .. }
             | ServiceEvent::AlarmBroken { .. }
+            | ServiceEvent::MetricsBeganAnew { .. }
+            | ServiceEvent::MetricsNotWritten { .. }
             | ServiceEvent::NotifySent { .. }
             | ServiceEvent::NotifyFailed { .. }
             | ServiceEvent::ClockSetBack { .. } => {}

@@ -133,7 +133,7 @@ const RUN: [Entry; 19] = [
     ),
 ];
 
-const SERVICE: [Entry; 15] = [
+const SERVICE: [Entry; 17] = [
     entry(
         "service.started",
         "info",
@@ -219,6 +219,18 @@ const SERVICE: [Entry; 15] = [
         "`notify` `host` `attempts` `error`",
         "a notification was not sent; runs go on without it. Of its address only the host is told",
     ),
+    entry(
+        "metrics.began_anew",
+        "warn",
+        "`path` `error`",
+        "`once`: the file of metrics is not this program's, or cannot be read; its counters begin at zero",
+    ),
+    entry(
+        "metrics.not_written",
+        "warn",
+        "`path` `error`",
+        "`once`: the file of metrics could not be written; the runs and the exit code stay what they are",
+    ),
 ];
 
 const OF_LOG: [Entry; 2] = [
@@ -279,6 +291,8 @@ const fn of_service(event: &ServiceEvent) -> &'static Entry {
         ServiceEvent::ClockSetBack { .. } => &SERVICE[12],
         ServiceEvent::NotifySent { .. } => &SERVICE[13],
         ServiceEvent::NotifyFailed { .. } => &SERVICE[14],
+        ServiceEvent::MetricsBeganAnew { .. } => &SERVICE[15],
+        ServiceEvent::MetricsNotWritten { .. } => &SERVICE[16],
     }
 }
 
@@ -355,6 +369,8 @@ pub(super) fn service_samples(account: &AccountName) -> Vec<ServiceEvent> {
         ServiceEvent::ClockSetBack { seconds: 301 },
         ServiceEvent::NotifySent { notify: text(), host: text(), attempts: 1 },
         ServiceEvent::NotifyFailed { notify: text(), host: text(), attempts: 1, error: text() },
+        ServiceEvent::MetricsBeganAnew { path: text(), cause: text() },
+        ServiceEvent::MetricsNotWritten { path: text(), cause: text() },
     ]
 }
 

@@ -115,6 +115,20 @@ pub enum ServiceEvent {
         /// Why.
         cause: String,
     },
+    /// The file of metrics is not this program's, or cannot be read: counters begin at zero.
+    MetricsBeganAnew {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: String,
+    },
+    /// The file of metrics could not be written; the runs are what they are.
+    MetricsNotWritten {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: String,
+    },
 }
 
 /// One line with the fields that lines of the service share.
@@ -160,6 +174,14 @@ pub(super) fn log(event: &ServiceEvent) {
         ServiceEvent::TakenOver { account } => line!(
             info, "account.taken", { account = account.as_str(), },
             "the account is this process's now"
+        ),
+        ServiceEvent::MetricsBeganAnew { path, cause } => line!(
+            warn, "metrics.began_anew", { path = path.as_str(), error = cause.as_str(), },
+            "the file of metrics cannot be gone on from; its counters begin at zero"
+        ),
+        ServiceEvent::MetricsNotWritten { path, cause } => line!(
+            warn, "metrics.not_written", { path = path.as_str(), error = cause.as_str(), },
+            "the file of metrics could not be written; the runs are not changed by it"
         ),
         ServiceEvent::AlarmBroken { cause } => line!(
             error, "alarm.broken", { error = cause.as_str(), },

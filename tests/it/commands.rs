@@ -310,3 +310,32 @@ async fn schedule_shows_the_next_firings_and_what_changes_of_the_clocks_do() {
     let far = world.run(&["schedule", "--count", "0"]).await;
     assert_eq!(far.code, 2, "{far:?}");
 }
+
+// fault: K2
+#[tokio::test(start_paused = true)]
+async fn once_leaves_metrics_in_a_file_that_go_on_over_runs_and_change_no_exit_code() {
+    let world = varied().await;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("batchsweep.prom");
+    let file = path.to_str().unwrap();
+    let runs = || {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let line = "batchsweep_runs_total{account=\"main\",outcome=\"swept\"} ";
+        text.lines().find_map(|one| one.strip_prefix(line)).map(str::to_owned)
+    };
+    for expected in ["1", "2"] {
+        let ran = world.run(&["once", "--metrics-file", file]).await;
+        assert_eq!((ran.code, runs().as_deref()), (0, Some(expected)), "{ran:?}");
+        assert!(!ran.err.contains("metrics."), "{ran:?}");
+    }
+    std::fs::write(&path, "up 1\n").unwrap();
+    let ran = world.run(&["once", "--metrics-file", file]).await;
+    assert_eq!((ran.code, runs().as_deref()), (0, Some("1")));
+    assert_eq!(ran.err.matches("metrics.began_anew").count(), 1, "{ran:?}");
+    let nowhere = folder.path().join("none/batchsweep.prom");
+    let ran = world.run(&["once", "--metrics-file", nowhere.to_str().unwrap()]).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert_eq!(ran.err.matches("metrics.not_written").count(), 1, "{ran:?}");
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(!text.contains("CANARY") && !text.contains("AA0000"), "{text}");
+}

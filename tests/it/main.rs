@@ -26,6 +26,7 @@ mod keys;
 mod listing;
 mod locks;
 mod machines;
+mod monitoring;
 mod memory;
 mod naive;
 mod notify;

@@ -168,8 +168,9 @@ const FILES: [(&str, &str); 4] = [
     ("/var/lib/batchsweep", "Where the systemd unit keeps the state, state.db."),
 ];
 
-const ENVIRONMENT: [(&str, &str); 6] = [
+const ENVIRONMENT: [(&str, &str); 7] = [
     ("BATCHSWEEP_CONFIG", "The file, where --config does not name one."),
+    ("BATCHSWEEP_METRICS_FILE", "Where once writes metrics, if --metrics-file names no file."),
     (
         "BATCHSWEEP_API_KEY",
         "The key of an account that says nowhere where its key is, and has no credential.",

@@ -204,7 +204,7 @@ impl Families {
                 "log_lines_lost",
                 "Log lines that the systemd journal did not take in time",
             ),
-            notified: make.of_both("notifications", "Notifications, by what became of them"),
+            notified: make.of_service("notifications", "Notifications, by what became of them"),
         }
     }
 

@@ -5,6 +5,7 @@
 //! Invariant: a label is an account's or a rule's name, or a word of a closed list; never an id, never text from a
 //! server. Every label set exists from the start.
 
+pub mod carried;
 mod families;
 mod formats;
 #[cfg(test)]
@@ -420,7 +421,9 @@ impl Observer for Metrics {
             // The crew tells who has which account, also where that is no event.
             | ServiceEvent::Standby { .. }
             | ServiceEvent::TakenOver { .. }
-            | ServiceEvent::StateUnusable { .. } => {}
+            | ServiceEvent::StateUnusable { .. }
+            | ServiceEvent::MetricsBeganAnew { .. }
+            | ServiceEvent::MetricsNotWritten { .. } => {}
         }
     }
 }
