@@ -69,9 +69,10 @@ fn unknown(name: &str, channels: &[Channel]) -> Failure {
 }
 
 fn not_taken(name: &str, why: String, exit: Exit) -> Failure {
-    let help = match exit {
-        Exit::Unavailable => "does a firewall or an egress policy allow it? Try again later",
-        _ => "is the URL the one that the target gave, and not revoked?",
+    let help = if exit == Exit::Unavailable {
+        "does a firewall or an egress policy allow it? Try again later"
+    } else {
+        "is the URL the one that the target gave, and not revoked?"
     };
     Failure {
         what: format!("notification `{name}` was not taken"),

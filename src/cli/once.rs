@@ -73,7 +73,9 @@ pub(super) async fn none_begun(
     outside: &Outside,
 ) -> Exit {
     let reports = not_begun(session, error);
-    reports.iter().for_each(|report| session.not_begun(report));
+    for report in &reports {
+        session.not_begun(report);
+    }
     if global.output == Shape::Json {
         outside.terminal.json(&Document::of(&reports, outside.stop.signal()));
     }

@@ -249,14 +249,11 @@ fn refuse_the_key_itself(value: &str, wanted: &str) -> Result<(), Complaint> {
 
 /// The proxy that the environment asks for. Plain http is for this machine, so it needs none.
 fn proxy(base_url: &Url, env: &Environment) -> Option<Proxy> {
-    proxy_of(base_url.scheme() == "http", env)
+    if base_url.scheme() == "http" { None } else { proxy_of(env) }
 }
 
-/// The same for somebody who knows whether it stays on this machine.
-pub(super) fn proxy_of(is_local: bool, env: &Environment) -> Option<Proxy> {
-    if is_local {
-        return None;
-    }
+/// The proxy for what leaves this machine.
+pub(super) fn proxy_of(env: &Environment) -> Option<Proxy> {
     let first = |names: &[&'static str]| {
         let set = names.iter().filter_map(|name| Some((*name, env.get(name)?)));
         set.into_iter().find(|(_, value)| !value.is_empty())

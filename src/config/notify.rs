@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::accounts::{self, rule_or_account_name};
-use super::check::Check;
+use super::check::{Check, Told};
 use super::diagnose::Complaint;
 use super::environment::Environment;
 use super::hide;
@@ -58,7 +58,7 @@ impl Channel {
         Ok(Target {
             name: self.name.clone(),
             kind: self.kind,
-            proxy: accounts::proxy_of(address.is_local(), env),
+            proxy: if address.is_local() { None } else { accounts::proxy_of(env) },
             address,
             secret,
             on: self.on.clone(),
@@ -80,9 +80,9 @@ pub(super) fn read_all(check: &mut Check<'_, '_>, folder: &Path) -> Vec<Channel>
         let path = path.then(name.as_str());
         refuse_the_url_itself(check, &path, raw);
         let kind = kind(check, &path, raw);
-        let url = source(check, &path, URL.zip_with(&raw.url_file, &raw.url_env, &raw.url_credential), folder);
+        let url = source(check, &path, URL.zip_with(raw.url_file.as_ref(), raw.url_env.as_ref(), raw.url_credential.as_ref()), folder);
         let secrets =
-            SECRET.zip_with(&raw.secret_file, &raw.secret_env, &raw.secret_credential);
+            SECRET.zip_with(raw.secret_file.as_ref(), raw.secret_env.as_ref(), raw.secret_credential.as_ref());
         let secret = source(check, &path, secrets, folder);
         if let Some(kind) = kind {
             refuse_a_useless_secret(check, &path, kind, secrets);
@@ -102,7 +102,7 @@ pub(super) fn read_all(check: &mut Check<'_, '_>, folder: &Path) -> Vec<Channel>
             Source::Bad => return None,
         };
         let (name, kind) = (name?.to_string(), kind?);
-        Some(Channel { name, kind, url, secret, on: on?, accounts: accounts? })
+        Some(Channel { name, kind, url, secret, on: on?, accounts: accounts.ok()? })
     });
     read.collect()
 }
@@ -127,12 +127,12 @@ type Written<'r> = [(&'static str, Option<&'r String>); 3];
 impl Keys {
     fn zip_with<'r>(
         &self,
-        file: &'r Option<String>,
-        env: &'r Option<String>,
-        credential: &'r Option<String>,
+        file: Option<&'r String>,
+        env: Option<&'r String>,
+        credential: Option<&'r String>,
     ) -> Written<'r> {
         let [first, second, third] = self.0;
-        [(first, file.as_ref()), (second, env.as_ref()), (third, credential.as_ref())]
+        [(first, file), (second, env), (third, credential)]
     }
 }
 
@@ -224,13 +224,13 @@ fn classes(
     Some(classes?.into_iter().collect())
 }
 
-/// Whose runs it is told of. `None` after a complaint.
+/// Whose runs it is told of: `None` is of all.
 fn served(
     check: &mut Check<'_, '_>,
     path: &KeyPath,
     raw: &RawNotify,
-) -> Option<Option<BTreeSet<AccountName>>> {
-    let Some(texts) = &raw.accounts else { return Some(None) };
+) -> Result<Option<BTreeSet<AccountName>>, Told> {
+    let Some(texts) = &raw.accounts else { return Ok(None) };
     let known: Vec<&str> = check.layered.raw.accounts.keys().map(String::as_str).collect();
     let accounts = check.each(&path.then("accounts"), texts, |text| {
         let is_known = known.contains(&text);
@@ -240,5 +240,5 @@ fn served(
                 .help(near::did_you_mean(text, &known))
         })
     });
-    Some(Some(accounts?.into_iter().collect()))
+    accounts.map(|accounts| Some(accounts.into_iter().collect())).ok_or(Told)
 }

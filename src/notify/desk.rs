@@ -26,17 +26,17 @@ const MOST_WAITING: usize = 64;
 
 /// How often one letter is tried, and for how long.
 const MOST_TRIES: u32 = 4;
-const MOST_TIME: Duration = Duration::from_secs(120);
+const MOST_TIME: Duration = Duration::from_mins(2);
 
 /// The first wait is up to this; each later one up to twice the one before.
 const FIRST_WAIT: Duration = Duration::from_secs(2);
 
 /// A warning of one kind about one account is told once in this time.
-const QUIET: Duration = Duration::from_secs(3_600);
+const QUIET: Duration = Duration::from_hours(1);
 
 /// Pings of one check in a minute (conventions of healthchecks.io).
 const MOST_PINGS: usize = 5;
-const PING_WINDOW: Duration = Duration::from_secs(60);
+const PING_WINDOW: Duration = Duration::from_mins(1);
 
 /// Targets as they come from the configuration: usable, or named with what is wrong.
 #[derive(Debug, Default)]
@@ -239,15 +239,18 @@ impl Outbox {
     /// The next letter; `None` when none will come.
     async fn next(&self) -> Option<Letter> {
         loop {
-            {
-                let mut queue = lock(&self.queue);
-                let next = queue.waiting.pop_front();
-                if next.is_some() || queue.is_closed {
-                    return next;
-                }
+            let (next, is_closed) = self.look();
+            if next.is_some() || is_closed {
+                return next;
             }
             self.wake.notified().await;
         }
+    }
+
+    /// What comes next now, and whether more may come.
+    fn look(&self) -> (Option<Letter>, bool) {
+        let mut queue = lock(&self.queue);
+        (queue.waiting.pop_front(), queue.is_closed)
     }
 
     fn failed(&self, attempts: u32, error: String) -> ServiceEvent {

@@ -50,7 +50,7 @@ pub(super) struct Outgoing {
 
 /// Makes of a letter what its target takes; `now` is when it is sent.
 pub(super) fn of(letter: &Letter, target: &Target, now: Timestamp) -> Outgoing {
-    let words = words::of(&letter.digest, letter.product, letter.is_sample);
+    let words = words::of(letter);
     let json = |body: Value| (body.to_string(), "application/json");
     let (url, (body, kind)) = match target.kind {
         Kind::Slack => (target.address.with("", None), json(slack(&words))),

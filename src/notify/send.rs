@@ -23,7 +23,7 @@ const MAX_CALL: Duration = Duration::from_secs(10);
 const MAX_BODY: usize = 64 * 1024;
 
 /// The longest that a target may ask for patience.
-const MAX_PATIENCE: Duration = Duration::from_secs(60);
+const MAX_PATIENCE: Duration = Duration::from_mins(1);
 
 /// What came of one call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,16 +105,7 @@ impl Sender {
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         // What it says is of no use, and may be the address again. A status has come, so a body that does
         // not end changes nothing.
-        let drain = async {
-            let mut read = 0;
-            while let Ok(Some(chunk)) = response.chunk().await {
-                read += chunk.len();
-                if read > MAX_BODY {
-                    break;
-                }
-            }
-        };
-        let _late = timeout(MAX_CONNECT, drain).await;
+        let _late = timeout(MAX_CONNECT, drain(&mut response)).await;
         Ok((status, headers))
     }
 
@@ -132,6 +123,17 @@ impl Sender {
             format!("cannot connect to {host}")
         } else {
             format!("{host} closed the connection without an answer")
+        }
+    }
+}
+
+/// Reads what an answer says, up to a limit, so that the connection serves again.
+async fn drain(response: &mut reqwest::Response) {
+    let mut read = 0;
+    while let Ok(Some(chunk)) = response.chunk().await {
+        read += chunk.len();
+        if read > MAX_BODY {
+            return;
         }
     }
 }

@@ -104,12 +104,10 @@ fn texts(value: &Value, found: &mut Vec<(String, String)>) {
         Value::Object(object) => {
             let kind = object.get("type").and_then(Value::as_str).unwrap_or("").to_owned();
             for (key, value) in object {
-                match value {
-                    Value::String(text) if key == "text" => {
-                        found.push((kind.clone(), text.clone()))
-                    }
-                    value => texts(value, found),
+                if let Some(text) = value.as_str().filter(|_| key == "text") {
+                    found.push((kind.clone(), text.to_owned()));
                 }
+                texts(value, found);
             }
         }
         Value::Array(values) => values.iter().for_each(|value| texts(value, found)),

@@ -5,7 +5,8 @@
 
 use crate::batch::batches;
 use crate::notify::Class;
-use crate::notify::digest::{Digest, Ended, GuardNote, News};
+use crate::notify::digest::{Ended, GuardNote, News};
+use crate::notify::outgoing::Letter;
 
 /// Characters of a line: a name may have thousands.
 const MOST_CHARS: usize = 300;
@@ -19,8 +20,9 @@ pub(super) struct Words {
     pub(super) lines: Vec<String>,
 }
 
-/// Puts a digest in words. `product` is the account's.
-pub(super) fn of(digest: &Digest, product: Option<&str>, is_sample: bool) -> Words {
+/// Puts a letter in words.
+pub(super) fn of(letter: &Letter) -> Words {
+    let (digest, product, is_sample) = (&letter.digest, letter.product, letter.is_sample);
     let who = match (&digest.account, product) {
         (Some(account), Some(product)) => format!("account {account} ({product})"),
         (Some(account), None) => format!("account {account}"),

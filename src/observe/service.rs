@@ -175,28 +175,14 @@ pub(super) fn log(event: &ServiceEvent) {
             info, "account.taken", { account = account.as_str(), },
             "the account is this process's now"
         ),
-        ServiceEvent::MetricsBeganAnew { path, cause } => line!(
-            warn, "metrics.began_anew", { path = path.as_str(), error = cause.as_str(), },
-            "the file of metrics cannot be gone on from; its counters begin at zero"
-        ),
-        ServiceEvent::MetricsNotWritten { path, cause } => line!(
-            warn, "metrics.not_written", { path = path.as_str(), error = cause.as_str(), },
-            "the file of metrics could not be written; the runs are not changed by it"
-        ),
         ServiceEvent::AlarmBroken { cause } => line!(
             error, "alarm.broken", { error = cause.as_str(), },
             "the alarm cannot be set; firings may be half a minute late"
         ),
-        ServiceEvent::NotifySent { notify, host, attempts } => line!(
-            debug, "notify.sent",
-            { notify = notify.as_str(), host = host.as_str(), attempts = attempts, },
-            "a notification was sent"
-        ),
-        ServiceEvent::NotifyFailed { notify, host, attempts, error } => line!(
-            warn, "notify.failed",
-            { notify = notify.as_str(), host = host.as_str(), attempts = attempts, error = error.as_str(), },
-            "a notification was not sent; runs go on without it"
-        ),
+        ServiceEvent::NotifySent { .. } | ServiceEvent::NotifyFailed { .. } => notified(event),
+        ServiceEvent::MetricsBeganAnew { .. } | ServiceEvent::MetricsNotWritten { .. } => {
+            counted(event);
+        }
         ServiceEvent::ScheduleNext { .. }
         | ServiceEvent::ScheduleMissed { .. }
         | ServiceEvent::ScheduleSkipped { .. } => schedule(event),
@@ -208,6 +194,38 @@ pub(super) fn log(event: &ServiceEvent) {
             warn, "clock.set_back", { seconds = seconds, },
             "the clock was set back; schedules are reckoned from now on"
         ),
+    }
+}
+
+fn notified(event: &ServiceEvent) {
+    if let ServiceEvent::NotifySent { notify, host, attempts } = event {
+        line!(
+            debug, "notify.sent",
+            { notify = notify.as_str(), host = host.as_str(), attempts = attempts, },
+            "a notification was sent"
+        );
+    }
+    if let ServiceEvent::NotifyFailed { notify, host, attempts, error } = event {
+        line!(
+            warn, "notify.failed",
+            { notify = notify.as_str(), host = host.as_str(), attempts = attempts, error = error.as_str(), },
+            "a notification was not sent; runs go on without it"
+        );
+    }
+}
+
+fn counted(event: &ServiceEvent) {
+    if let ServiceEvent::MetricsBeganAnew { path, cause } = event {
+        line!(
+            warn, "metrics.began_anew", { path = path.as_str(), error = cause.as_str(), },
+            "the file of metrics cannot be gone on from; its counters begin at zero"
+        );
+    }
+    if let ServiceEvent::MetricsNotWritten { path, cause } = event {
+        line!(
+            warn, "metrics.not_written", { path = path.as_str(), error = cause.as_str(), },
+            "the file of metrics could not be written; the runs are not changed by it"
+        );
     }
 }
 

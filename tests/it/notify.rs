@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, Method, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::Value;
 use tokio::net::TcpListener;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use crate::world::{KEY, OPEN, Ran, TMP, World};
@@ -56,17 +57,20 @@ enum Reply {
 struct Receiver {
     got: Arc<Mutex<Vec<Got>>>,
     replies: Arc<Mutex<VecDeque<Reply>>>,
+    serving: Arc<JoinSet<()>>,
 }
 
 impl Receiver {
     /// Begins to listen; where none of the replies is left, it says 200.
     async fn start(replies: impl IntoIterator<Item = Reply>) -> (Self, String) {
-        let receiver = Self::default();
+        let mut receiver = Self::default();
         receiver.replies.lock().unwrap().extend(replies);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}/{TOKEN}", listener.local_addr().unwrap());
         let app = Router::new().fallback(take).with_state(receiver.clone());
-        tokio::spawn(async move { axum::serve(listener, app).await });
+        let mut tasks = JoinSet::new();
+        tasks.spawn(async move { axum::serve(listener, app).await.unwrap() });
+        receiver.serving = Arc::new(tasks);
         (receiver, url)
     }
 
@@ -350,7 +354,8 @@ async fn a_mistake_in_the_file_is_found_with_its_line_and_no_secret_is_shown() {
         assert_hidden(&ran);
         assert_eq!(ran.code, 78, "{more}: {ran:?}");
         assert!(ran.err.contains(words), "{more}: {}", ran.err);
-        all.push_str(&format!("{}\n", ran.err.lines().take(7).collect::<Vec<_>>().join("\n")));
+        all.push_str(&ran.err.lines().take(7).collect::<Vec<_>>().join("\n"));
+        all.push('\n');
     }
     let all = all.lines().map(|line| match line.split_once("/config.toml") {
         Some((_, rest)) => format!("  --> config.toml{rest}"),

@@ -138,7 +138,7 @@ fn of_rule(rule: &RuleTrace) -> Markup {
                     td data-label="Answer" { span class={ "answer " (matcher.answer.name()) } { (matcher.answer.name()) } }
                     td data-label="Asks for" { code { (matcher.matcher) } }
                     td data-label="Wanted" { (cut(&matcher.wanted)) }
-                    td data-label="Seen" { (cut(&matcher.seen)) }
+                    td data-label="Seen" { (words::ticked(&cut(&matcher.seen))) }
                 }
             }
         }

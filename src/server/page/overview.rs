@@ -5,6 +5,7 @@ use maud::{Markup, html};
 
 use super::frame::{Here, Nav};
 use super::plot::{self, Day};
+use super::words::Guard;
 use super::{NoPage, Shown, shown, words};
 use crate::batch::{BATCH_LIMIT, batches, counted};
 use crate::clock::Timestamp;
@@ -99,7 +100,7 @@ fn of_account(sight: &Sight, config: &Config, card: &Card<'_>) -> Markup {
                 dt { "Last run" }
                 dd { (last(card.standing.last_run.as_ref(), account, now)) }
             }
-            @if let Some(outlook) = &card.outlook { (verdicts(config, account, outlook)) }
+            @if let Some(outlook) = &card.outlook { (verdicts(config, card, outlook)) }
             (plot::figure(&card.days, name))
         }
     }
@@ -262,9 +263,10 @@ fn last(run: Option<&Run>, account: &Account, now: Timestamp) -> Markup {
 }
 
 /// What a run would do now.
-fn verdicts(config: &Config, account: &Account, outlook: &Outlook) -> Markup {
+fn verdicts(config: &Config, card: &Card<'_>, outlook: &Outlook) -> Markup {
     let counts = outlook.counts();
-    let name = account.name.as_str();
+    let name = card.account.name.as_str();
+    let guard = Guard::from(card.standing.open_guard.is_some());
     let would = if config.dry_run {
         "What a run would do if it were no dry run"
     } else {
@@ -280,7 +282,7 @@ fn verdicts(config: &Config, account: &Account, outlook: &Outlook) -> Markup {
                         a class={ "chip " (verdict) } href={ "/plan?account=" (name) "&verdict=" (verdict) } {
                             strong { (count) } " " (words::verdict(verdict))
                         }
-                        " " span.detail { (words::meaning(verdict)) }
+                        " " span.detail { (words::meaning(verdict, guard)) }
                     }
                 }
             }

@@ -76,15 +76,16 @@ pub(super) const fn verdict(name: &str) -> &str {
 }
 
 /// What a verdict means, for those who read it first.
-pub(super) const fn meaning(name: &str) -> &str {
-    match name.as_bytes() {
-        b"delete" => "go in the next run",
-        b"wait" => "are selected, and wait for a grace or a probation",
-        b"busy" => "are selected, and queued or running now",
-        b"too_young" => "are selected, and younger than the floor",
-        b"unknown" => "stay, since something about them is not known",
-        b"kept" => "are selected, and protected by a keep rule",
-        b"held" => "are held by a person or by their own name",
+pub(super) const fn meaning(name: &str, guard: Guard) -> &str {
+    match (name.as_bytes(), guard) {
+        (b"delete", Guard::Quiet) => "go in the next run",
+        (b"delete", Guard::Open) => "go once you have decided",
+        (b"wait", _) => "are selected, and wait for a grace or a probation",
+        (b"busy", _) => "are selected, and queued or running now",
+        (b"too_young", _) => "are selected, and younger than the floor",
+        (b"unknown", _) => "stay, since something about them is not known",
+        (b"kept", _) => "are selected, and protected by a keep rule",
+        (b"held", _) => "are held by a person or by their own name",
         _ => "are selected by no delete rule",
     }
 }
@@ -209,8 +210,10 @@ mod tests {
 
     #[test]
     fn every_verdict_has_words() {
-        let said: Vec<_> =
-            Verdict::NAMES.iter().map(|name| (verdict(name), meaning(name))).collect();
+        let said: Vec<_> = Verdict::NAMES
+            .iter()
+            .map(|name| (verdict(name), meaning(name, Guard::Quiet)))
+            .collect();
         insta::assert_debug_snapshot!(said);
     }
 }
