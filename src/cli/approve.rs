@@ -46,7 +46,9 @@ async fn run_of(text: &str, session: &Session, global: &Global, outside: &Outsid
     let expires_at = now + GOOD_FOR;
     let by = outside.env.get("SUDO_USER").or_else(|| outside.env.get("USER"));
     let by = by.unwrap_or("somebody").to_owned();
-    match state.approve(&Approving { run_id, by, now, expires_at }).await {
+    let approved = state.approve(&Approving { run_id, by, now, expires_at }).await;
+    let _closed = state.close().await;
+    match approved {
         Ok(()) if global.output == Shape::Json => {
             let approved = ApprovedDocument { run_id: run_id.to_string(), until: expires_at };
             outside.terminal.json(&Document { version: 1, approved });

@@ -110,6 +110,8 @@ async fn make(
     state.hold(&hold).await?;
     let open = state.open_intents(&hold.account).await?;
     let listing = state.last_listing(&hold.account).await?;
+    // In good order, so that nothing of it is still at work when the command is over.
+    let _closed = state.close().await;
     let is_listed = listing.is_none_or(|listing| listing.ids.contains(&hold.batch));
     let under_way = if open.iter().any(|entry| entry.batch == hold.batch) {
         UnderWay::Yes
@@ -168,7 +170,10 @@ async fn give_up(
     let account = only_account(session)?;
     let batch = batch_id(&command.id, ID_HELP)?;
     durable(session)?;
-    if !session.state().await?.release(&account, &batch).await? {
+    let state = session.state().await?;
+    let was_held = state.release(&account, &batch).await?;
+    let _closed = state.close().await;
+    if !was_held {
         let failure = Failure {
             what: format!("batch `{batch}` in account `{account}` is not held"),
             consequence: "",

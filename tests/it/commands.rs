@@ -228,8 +228,8 @@ async fn documents_have_the_keys_of_the_manual() {
         sorted("delete wait busy too_young unknown kept held unmatched")
     );
     assert_eq!(keys(&plan["guards"][0]), sorted("guard limit value tripped"));
-    let wanted =
-        "id name status created_at last_run verdict selected_by kept_by reason eligible_at";
+    let wanted = "id name status created_at last_run schedule_type priority enabled destinations searches \
+                  results_count next_result_set_id unreadable verdict selected_by kept_by reason eligible_at";
     for batch in plan["batches"].as_array().unwrap() {
         assert_eq!(keys(batch), sorted(wanted));
     }

@@ -190,10 +190,9 @@ async fn a_webhook_has_type_data_and_headers_of_standard_webhooks() {
 #[tokio::test(start_paused = true)]
 async fn a_guard_tells_people_the_very_command_that_approves_the_plan() {
     let (receiver, url) = Receiver::start([]).await;
-    let world = world("slack", &url, "[guards]\nmax_deletes = 3\n").await.remembering();
+    let world = world("slack", &url, "").await.remembering();
     let text = std::fs::read_to_string(world.path()).unwrap();
-    let text = text.replacen("max_deletes = \"off\"\n", "max_deletes = 3\n", 1);
-    world.raw_file(&text.replacen("[guards]\nmax_deletes = 3\n[accounts", "[accounts", 1));
+    world.raw_file(&text.replacen("max_deletes = \"off\"\n", "max_deletes = 3\n", 1));
     let ran = once(&world).await;
     assert_eq!(ran.code, 3, "{ran:?}");
     let run_id = ran.only_run()["run_id"].as_str().unwrap().to_owned();
