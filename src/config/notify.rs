@@ -16,7 +16,7 @@ use super::place::KeyPath;
 use super::raw::RawNotify;
 use super::secret::{KeyOrigin, KeyProblem};
 use crate::batch::{AccountName, RuleName};
-use crate::notify::{Address, Class, Kind, SigningSecret, Target};
+use crate::notify::{Address, Class, Envelope, Kind, SigningSecret, Target};
 
 /// One `[notify.NAME]`, checked. What its sources hold is read when it is opened.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,6 +33,8 @@ pub struct Channel {
     pub on: BTreeSet<Class>,
     /// Whose runs; `None`: all accounts.
     pub accounts: Option<BTreeSet<AccountName>>,
+    /// From whom to whom, of mail.
+    pub envelope: Option<Envelope>,
 }
 
 impl Channel {
@@ -42,7 +44,8 @@ impl Channel {
     /// When either cannot be had, in words without what was read.
     pub fn open(&self, env: &Environment) -> Result<Target, String> {
         let text = self.url.text(env).map_err(|problem| words("URL", &problem))?;
-        let address = Address::parse(&text).map_err(|bad| {
+        let parse = if self.kind.is_mail() { Address::parse_mail } else { Address::parse };
+        let address = parse(&text).map_err(|bad| {
             format!("the URL in {} cannot be used: {bad}", self.url.in_words(env))
         })?;
         let secret = match &self.secret {
@@ -58,11 +61,16 @@ impl Channel {
         Ok(Target {
             name: self.name.clone(),
             kind: self.kind,
-            proxy: if address.is_local() { None } else { accounts::proxy_of(env) },
+            proxy: if address.is_local() || self.kind.is_mail() {
+                None
+            } else {
+                accounts::proxy_of(env)
+            },
             address,
             secret,
             on: self.on.clone(),
             accounts: self.accounts.clone(),
+            envelope: self.envelope.clone(),
         })
     }
 }
@@ -94,6 +102,7 @@ pub(super) fn read_all(check: &mut Check<'_, '_>, folder: &Path) -> Vec<Channel>
         }
         let on = classes(check, &path, raw, kind);
         let accounts = served(check, &path, raw);
+        let envelope = envelope(check, &path, raw, kind);
         let name = rule_or_account_name(check, &path, name, RuleName::parse);
         let Source::At(url) = url else { return None };
         let secret = match secret {
@@ -102,7 +111,7 @@ pub(super) fn read_all(check: &mut Check<'_, '_>, folder: &Path) -> Vec<Channel>
             Source::Bad => return None,
         };
         let (name, kind) = (name?.to_string(), kind?);
-        Some(Channel { name, kind, url, secret, on: on?, accounts: accounts.ok()? })
+        Some(Channel { name, kind, url, secret, on: on?, accounts: accounts.ok()?, envelope: envelope.ok()? })
     });
     read.collect()
 }
@@ -187,7 +196,7 @@ fn refuse_a_useless_secret(
 
 fn kind(check: &mut Check<'_, '_>, path: &KeyPath, raw: &RawNotify) -> Option<Kind> {
     let path = path.then("kind");
-    let names = Kind::ALL.map(Kind::as_str);
+    let names: Vec<_> = Kind::ALL.iter().map(|kind| kind.as_str()).collect();
     let Some(name) = &raw.kind else {
         if !check.layered.is_damaged(&path) {
             let complaint = Complaint::error("it does not say what it is");
@@ -195,10 +204,11 @@ fn kind(check: &mut Check<'_, '_>, path: &KeyPath, raw: &RawNotify) -> Option<Ki
         }
         return None;
     };
-    let kind = Kind::ALL.into_iter().find(|kind| kind.as_str() == name.as_str());
+    let kind = Kind::ALL.iter().copied().find(|kind| kind.as_str() == name.as_str());
     let kind = kind.ok_or_else(|| match name.as_str() {
-        "email" => Complaint::error("this program sends no e-mail")
-            .help("let a webhook or a chat do it; kind \"healthchecks\" can send mail when runs stay away"),
+        "email" => Complaint::error("this program was built without e-mail").help(
+            "build it with `--features mail`, or let a webhook, a chat or a health check do it",
+        ),
         name => Complaint::error(format!("unknown kind `{}`", hide::shown(name)))
             .help(near::did_you_mean(name, &names)),
     });
@@ -222,6 +232,55 @@ fn classes(
         })
     });
     Some(classes?.into_iter().collect())
+}
+
+/// From whom to whom, of mail; no other kind has it.
+fn envelope(
+    check: &mut Check<'_, '_>,
+    path: &KeyPath,
+    raw: &RawNotify,
+    kind: Option<Kind>,
+) -> Result<Option<Envelope>, Told> {
+    let Some(kind) = kind else { return Err(Told) };
+    if !kind.is_mail() {
+        for key in [("from", raw.from.is_some()), ("to", raw.to.is_some())] {
+            if key.1 {
+                let message = format!("kind \"{}\" has no `{}`", kind.as_str(), key.0);
+                let help = "take it away; only kind \"email\" has it";
+                check.key(&path.then(key.0), Complaint::error(message).help(help));
+            }
+        }
+        return Ok(None);
+    }
+    let (Some(from), Some(to)) = (&raw.from, &raw.to) else {
+        let help = "add `from = \"batchsweep@example.org\"` and `to = [\"ops@example.org\"]`";
+        let message = "mail needs `from` and `to`";
+        check.key(path, Complaint::error(message).help(help));
+        return Err(Told);
+    };
+    let from = mailbox(check, &path.then("from"), from);
+    let to = check.each(&path.then("to"), to, |text| is_mailbox(text).map(|()| text.to_owned()));
+    let (from, to) = from.zip(to).ok_or(Told)?;
+    Ok(Some(Envelope { from, to }))
+}
+
+fn mailbox(check: &mut Check<'_, '_>, path: &KeyPath, text: &str) -> Option<String> {
+    let read = is_mailbox(text).map(|()| text.to_owned());
+    check.take(path, read)
+}
+
+#[cfg(feature = "mail")]
+fn is_mailbox(text: &str) -> Result<(), Complaint> {
+    text.parse::<lettre::message::Mailbox>().map(drop).map_err(|_unsaid| {
+        let message = format!("`{}` is no mailbox", hide::shown(text));
+        Complaint::error(message).help("such as `ops@example.org` or `Ops <ops@example.org>`")
+    })
+}
+
+#[cfg(not(feature = "mail"))]
+#[expect(clippy::unnecessary_wraps, reason = "a build without mail has no mailbox to read")]
+const fn is_mailbox(_: &str) -> Result<(), Complaint> {
+    Ok(())
 }
 
 /// Whose runs it is told of: `None` is of all.

@@ -86,6 +86,10 @@ pub struct RawNotify {
     pub on: Option<OneOrMany>,
     /// Accounts.
     pub accounts: Option<OneOrMany>,
+    /// From whom mail is.
+    pub from: Option<String>,
+    /// To whom mail goes.
+    pub to: Option<OneOrMany>,
     /// Refused, and never kept: the URL itself.
     pub url: Option<de::IgnoredAny>,
     /// Refused, and never kept: the secret itself.

@@ -11,6 +11,8 @@ mod words;
 mod outgoing;
 mod send;
 mod desk;
+#[cfg(feature = "mail")]
+mod mail;
 #[cfg(test)]
 mod tests;
 
@@ -38,11 +40,30 @@ pub enum Kind {
     Webhook,
     /// A check of healthchecks.io, or of something that speaks as it does.
     Healthchecks,
+    /// A mailbox, by a mail server.
+    #[cfg(feature = "mail")]
+    Email,
 }
 
 impl Kind {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Slack, Self::Teams, Self::Webhook, Self::Healthchecks];
+    /// All of them that this build has.
+    pub const ALL: &'static [Self] = &[
+        Self::Slack,
+        Self::Teams,
+        Self::Webhook,
+        Self::Healthchecks,
+        #[cfg(feature = "mail")]
+        Self::Email,
+    ];
+
+    /// Whether it is told by mail.
+    pub const fn is_mail(self) -> bool {
+        match self {
+            Self::Slack | Self::Teams | Self::Webhook | Self::Healthchecks => false,
+            #[cfg(feature = "mail")]
+            Self::Email => true,
+        }
+    }
 
     /// Its name in the file.
     pub const fn as_str(self) -> &'static str {
@@ -51,6 +72,8 @@ impl Kind {
             Self::Teams => "teams",
             Self::Webhook => "webhook",
             Self::Healthchecks => "healthchecks",
+            #[cfg(feature = "mail")]
+            Self::Email => "email",
         }
     }
 
@@ -61,6 +84,8 @@ impl Kind {
             Self::Slack | Self::Teams => {
                 BTreeSet::from([Class::Guard, Class::Failure, Class::Warning])
             }
+            #[cfg(feature = "mail")]
+            Self::Email => BTreeSet::from([Class::Guard, Class::Failure, Class::Warning]),
             Self::Webhook => Class::ALL.into_iter().collect(),
             Self::Healthchecks => {
                 BTreeSet::from([Class::Start, Class::Success, Class::Failure, Class::Guard])
@@ -117,6 +142,11 @@ pub enum BadAddress {
     /// It would travel in clear.
     #[error("it is not https; plain http is for this machine only (127.0.0.1, localhost)")]
     NotHttps,
+    /// Passwords and mail would travel in clear.
+    #[error(
+        "it is neither `smtps://…` nor `smtp://…?tls=required`; plain smtp is for this machine only"
+    )]
+    NotSecure,
     /// It has a part that is not sent.
     #[error("it has a user, a password or a `#`, which are not sent")]
     NotPlain,
@@ -129,18 +159,34 @@ impl Address {
     /// When it is no URL, or messages to it would travel in clear.
     pub fn parse(text: &str) -> Result<Self, BadAddress> {
         let url = Url::parse(text).map_err(|_holds_it| BadAddress::NotUrl)?;
-        let is_loopback = match url.host() {
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => return Err(BadAddress::NotUrl),
-        };
+        let is_loopback = is_loopback(&url)?;
         if url.scheme() != "https" && !(url.scheme() == "http" && is_loopback) {
             return Err(BadAddress::NotHttps);
         }
         let has_more =
             !url.username().is_empty() || url.password().is_some() || url.fragment().is_some();
         if has_more { Err(BadAddress::NotPlain) } else { Ok(Self(url)) }
+    }
+
+    /// Reads the address of a mail server, with user and password where it asks for them.
+    ///
+    /// # Errors
+    /// When it is no URL, or mail to it would travel in clear.
+    pub fn parse_mail(text: &str) -> Result<Self, BadAddress> {
+        let url = Url::parse(text).map_err(|_holds_it| BadAddress::NotUrl)?;
+        // Of a scheme that URLs know nothing of, hosts are texts.
+        let is_here =
+            url.host_str().is_some_and(|host| matches!(host, "localhost" | "127.0.0.1" | "[::1]"));
+        let is_secure = match url.scheme() {
+            "smtps" => true,
+            "smtp" => is_here || url.query() == Some("tls=required"),
+            _ => false,
+        };
+        match (url.host_str(), is_secure) {
+            (None | Some(""), _) => Err(BadAddress::NotUrl),
+            (Some(_), false) => Err(BadAddress::NotSecure),
+            (Some(_), true) => Ok(Self(url)),
+        }
     }
 
     /// The only part of it that may be told.
@@ -165,6 +211,16 @@ impl Address {
     /// Whether it is on this machine, over plain http.
     pub fn is_local(&self) -> bool {
         self.0.scheme() == "http"
+    }
+}
+
+/// Whether a URL of http or https leads to this machine.
+fn is_loopback(url: &Url) -> Result<bool, BadAddress> {
+    match url.host() {
+        Some(Host::Ipv4(ip)) => Ok(ip.is_loopback()),
+        Some(Host::Ipv6(ip)) => Ok(ip.is_loopback()),
+        Some(Host::Domain(name)) => Ok(name == "localhost"),
+        None => Err(BadAddress::NotUrl),
     }
 }
 
@@ -218,6 +274,17 @@ pub struct Target {
     pub accounts: Option<BTreeSet<AccountName>>,
     /// What is between it and this machine.
     pub proxy: Option<Proxy>,
+    /// From whom to whom, of mail.
+    pub envelope: Option<Envelope>,
+}
+
+/// From whom mail is, and to whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Envelope {
+    /// One mailbox.
+    pub from: String,
+    /// At least one.
+    pub to: Vec<String>,
 }
 
 impl Target {

@@ -57,8 +57,15 @@ pub(super) fn of(letter: &Letter, target: &Target, now: Timestamp) -> Outgoing {
         Kind::Teams => (target.address.with("", None), json(teams(&words, letter.digest.class()))),
         Kind::Webhook => (target.address.with("", None), json(webhook(letter))),
         Kind::Healthchecks => (ping(letter, target), (plain(&words), "text/plain; charset=utf-8")),
+        #[cfg(feature = "mail")]
+        Kind::Email => {
+            (target.address.with("", None), (plain(&words), "text/plain; charset=utf-8"))
+        }
     };
     let mut headers = vec![("content-type", kind.to_owned())];
+    if target.kind.is_mail() {
+        headers.push(("subject", words.title.clone()));
+    }
     if target.kind == Kind::Webhook {
         headers.push(("webhook-id", letter.id.clone()));
         headers.push(("webhook-timestamp", now.timestamp().to_string()));

@@ -14,7 +14,7 @@ use crate::notify::Target;
 use crate::notify::outgoing::Outgoing;
 
 /// How long a connection may take to stand.
-const MAX_CONNECT: Duration = Duration::from_secs(5);
+pub(super) const MAX_CONNECT: Duration = Duration::from_secs(5);
 
 /// How long a whole call may take.
 const MAX_CALL: Duration = Duration::from_secs(10);
@@ -55,58 +55,47 @@ pub enum Trial {
 /// Speaks to one target.
 #[derive(Debug)]
 pub(super) struct Sender {
-    client: reqwest::Client,
+    way: Way,
     host: String,
 }
 
+/// How a target is spoken to.
+#[derive(Debug)]
+enum Way {
+    Http(reqwest::Client),
+    #[cfg(feature = "mail")]
+    Mail(Box<super::mail::Mailer>),
+}
+
 impl Sender {
-    /// Builds the client; makes no call.
+    /// Prepares it; makes no call.
     pub(super) fn new(target: &Target) -> Result<Self, String> {
-        let mut builder = reqwest::Client::builder()
-            .user_agent(concat!("batchsweep/", env!("CARGO_PKG_VERSION")))
-            .redirect(reqwest::redirect::Policy::none())
-            .referer(false)
-            .retry(reqwest::retry::never())
-            .connect_timeout(MAX_CONNECT)
-            .https_only(!target.address.is_local())
-            .pool_max_idle_per_host(1)
-            .no_proxy();
-        if target.address.is_local() {
-            builder = builder.tls_certs_only([]);
+        #[cfg(feature = "mail")]
+        if target.kind.is_mail() {
+            let mailer = Box::new(super::mail::Mailer::new(target)?);
+            return Ok(Self { way: Way::Mail(mailer), host: target.address.host() });
         }
-        if let Some(proxy) = target.proxy.as_ref().filter(|_| !target.address.is_local()) {
-            let except = proxy.except.as_deref().and_then(reqwest::NoProxy::from_string);
-            let made = reqwest::Proxy::https(&proxy.url.0)
-                .map_err(|_holds_it| format!("the proxy in {} is not a URL", proxy.variable))?;
-            builder = builder.proxy(made.no_proxy(except));
-        }
-        let client = builder.build().map_err(|_may_hold_a_path| {
-            "the HTTP client cannot be built; are there CA certificates?".to_owned()
-        })?;
-        Ok(Self { client, host: target.address.host() })
+        Ok(Self { way: Way::Http(client(target)?), host: target.address.host() })
     }
 
     /// Makes one call. `now` is for dates in the answer.
     pub(super) async fn send(&self, outgoing: &Outgoing, now: Timestamp) -> Answer {
-        let whole = timeout(MAX_CALL, self.attempt(outgoing));
-        match whole.await {
+        match &self.way {
+            Way::Http(client) => self.post(client, outgoing, now).await,
+            #[cfg(feature = "mail")]
+            Way::Mail(mailer) => {
+                let sent = timeout(MAX_CALL, mailer.send(&self.host, outgoing)).await;
+                sent.unwrap_or_else(|_late| Answer::Later { why: self.silent(), after: None })
+            }
+        }
+    }
+
+    async fn post(&self, client: &reqwest::Client, outgoing: &Outgoing, now: Timestamp) -> Answer {
+        match timeout(MAX_CALL, attempt(client, outgoing)).await {
             Ok(Ok((status, headers))) => judge(&self.host, status, &headers, now),
             Ok(Err(error)) => Answer::Later { why: self.lost(&error), after: None },
             Err(_elapsed) => Answer::Later { why: self.silent(), after: None },
         }
-    }
-
-    async fn attempt(&self, outgoing: &Outgoing) -> Result<(u16, HeaderMap), reqwest::Error> {
-        let mut request = self.client.post(outgoing.url.clone());
-        for (name, value) in &outgoing.headers {
-            request = request.header(*name, value);
-        }
-        let mut response = request.body(outgoing.body.clone()).send().await?;
-        let (status, headers) = (response.status().as_u16(), response.headers().clone());
-        // What it says is of no use, and may be the address again. A status has come, so a body that does
-        // not end changes nothing.
-        let _late = timeout(MAX_CONNECT, drain(&mut response)).await;
-        Ok((status, headers))
     }
 
     fn silent(&self) -> String {
@@ -125,6 +114,48 @@ impl Sender {
             format!("{host} closed the connection without an answer")
         }
     }
+}
+
+/// The client for a target on the web.
+fn client(target: &Target) -> Result<reqwest::Client, String> {
+    let mut builder = reqwest::Client::builder()
+        .user_agent(concat!("batchsweep/", env!("CARGO_PKG_VERSION")))
+        .redirect(reqwest::redirect::Policy::none())
+        .referer(false)
+        .retry(reqwest::retry::never())
+        .connect_timeout(MAX_CONNECT)
+        .https_only(!target.address.is_local())
+        .pool_max_idle_per_host(1)
+        .no_proxy();
+    if target.address.is_local() {
+        builder = builder.tls_certs_only([]);
+    }
+    if let Some(proxy) = target.proxy.as_ref().filter(|_| !target.address.is_local()) {
+        let except = proxy.except.as_deref().and_then(reqwest::NoProxy::from_string);
+        let made = reqwest::Proxy::https(&proxy.url.0)
+            .map_err(|_holds_it| format!("the proxy in {} is not a URL", proxy.variable))?;
+        builder = builder.proxy(made.no_proxy(except));
+    }
+    builder.build().map_err(|_may_hold_a_path| {
+        "the HTTP client cannot be built; are there CA certificates?".to_owned()
+    })
+}
+
+/// One call: status and headers of the answer.
+async fn attempt(
+    client: &reqwest::Client,
+    outgoing: &Outgoing,
+) -> Result<(u16, HeaderMap), reqwest::Error> {
+    let mut request = client.post(outgoing.url.clone());
+    for (name, value) in &outgoing.headers {
+        request = request.header(*name, value);
+    }
+    let mut response = request.body(outgoing.body.clone()).send().await?;
+    let (status, headers) = (response.status().as_u16(), response.headers().clone());
+    // What it says is of no use, and may be the address again. A status has come, so a body that does
+    // not end changes nothing.
+    let _late = timeout(MAX_CONNECT, drain(&mut response)).await;
+    Ok((status, headers))
 }
 
 /// Reads what an answer says, up to a limit, so that the connection serves again.

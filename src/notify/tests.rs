@@ -30,6 +30,7 @@ fn target(kind: Kind) -> Target {
         on: Class::ALL.into_iter().collect(),
         accounts: None,
         proxy: None,
+        envelope: None,
     }
 }
 
@@ -118,7 +119,7 @@ fn texts(value: &Value, found: &mut Vec<(String, String)>) {
 // fault: X2
 #[test]
 fn a_hostile_name_is_text_and_nothing_else_in_every_target() {
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.iter().copied() {
         let outgoing = sent(kind, hostile());
         insta::assert_snapshot!(format!("hostile_{}", kind.as_str()), shown(&outgoing));
     }

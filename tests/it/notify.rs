@@ -340,7 +340,9 @@ async fn a_mistake_in_the_file_is_found_with_its_line_and_no_secret_is_shown() {
         ("kind = \"slack\"\nurl_env = \"U\"\nurl_file = \"u\"".to_owned(), "two sources"),
         ("kind = \"slack\"\nurl_env = \"U\"\nsecret_env = \"S\"".to_owned(), "signs nothing"),
         ("kind = \"slakc\"\nurl_env = \"U\"".to_owned(), "did you mean `slack`?"),
-        ("kind = \"email\"\nurl_env = \"U\"".to_owned(), "sends no e-mail"),
+        #[cfg(not(feature = "mail"))]
+        ("kind = \"email\"\nurl_env = \"U\"".to_owned(), "built without e-mail"),
+        ("kind = \"slack\"\nurl_env = \"U\"\nto = \"a@example.org\"".to_owned(), "has no `to`"),
         ("kind = \"slack\"".to_owned(), "does not say where its URL is"),
         ("url_env = \"U\"".to_owned(), "does not say what it is"),
         ("kind = \"slack\"\nurl_env = \"U\"\non = \"failures\"".to_owned(), "mean `failure`?"),
@@ -356,9 +358,118 @@ async fn a_mistake_in_the_file_is_found_with_its_line_and_no_secret_is_shown() {
         all.push_str(&ran.err.lines().take(7).collect::<Vec<_>>().join("\n"));
         all.push('\n');
     }
+    if cfg!(feature = "mail") {
+        // There the kinds that are named are others.
+        return;
+    }
     let all = all.lines().map(|line| match line.split_once("/config.toml") {
         Some((_, rest)) => format!("  --> config.toml{rest}"),
         None => line.to_owned(),
     });
     insta::assert_snapshot!(all.collect::<Vec<_>>().join("\n"));
+}
+
+/// Mails that were taken.
+#[cfg(feature = "mail")]
+type Mails = Arc<Mutex<Vec<String>>>;
+
+/// A mail server that takes one message after the other, in clear, and keeps them; `sender` is what it
+/// says to who sends.
+#[cfg(feature = "mail")]
+async fn mail_server(sender: &'static str) -> (Mails, String, JoinSet<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("smtp://{}", listener.local_addr().unwrap());
+    let (got, mut tasks) = (Mails::default(), JoinSet::new());
+    let kept = Arc::clone(&got);
+    tasks.spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mail = take_mail(stream, sender).await;
+            kept.lock().unwrap().extend(mail);
+        }
+    });
+    (got, url, tasks)
+}
+
+/// One conversation; the mail, if one was taken.
+#[cfg(feature = "mail")]
+async fn take_mail(stream: tokio::net::TcpStream, sender: &str) -> Option<String> {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let mut stream = BufReader::new(stream);
+    stream.write_all(b"220 here\r\n").await.unwrap();
+    let (mut mail, mut is_data, mut taken) = (String::new(), false, None);
+    let mut line = String::new();
+    while stream.read_line(&mut line).await.is_ok_and(|read| read > 0) {
+        let said = std::mem::take(&mut line).trim_end().to_owned();
+        if is_data && said != "." {
+            mail.push_str(&said);
+            mail.push('\n');
+            continue;
+        }
+        let answer = match said.split([' ', ':']).next().unwrap() {
+            "MAIL" => sender,
+            "DATA" => "354 go on",
+            "QUIT" => "221 bye",
+            _ => "250 well",
+        };
+        taken = taken.or_else(|| (said == ".").then(|| std::mem::take(&mut mail)));
+        is_data = said == "DATA";
+        if stream.write_all(format!("{answer}\r\n").as_bytes()).await.is_err() {
+            break;
+        }
+    }
+    taken
+}
+
+#[cfg(feature = "mail")]
+const MAILBOXES: &str =
+    "from = \"batchsweep@example.org\"\nto = [\"Ops <ops@example.org>\"]\non = \"deleted\"\n";
+
+#[cfg(feature = "mail")]
+#[tokio::test(start_paused = true)]
+async fn mail_tells_of_a_run_what_a_chat_tells() {
+    let (got, url, _server) = mail_server("250 well").await;
+    let world = world("email", &url, MAILBOXES).await;
+    world.emulator.insert(world.old("BB000001", "tmp-a\r\nBcc: evil@example.org\r\n.\r\n"));
+    let ran = once(&world).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let mails = got.lock().unwrap().clone();
+    let [mail] = mails.as_slice() else { panic!("{mails:?}") };
+    assert!(mail.contains("From: batchsweep@example.org"), "{mail}");
+    assert!(mail.contains("To: Ops <ops@example.org>"), "{mail}");
+    assert!(mail.contains("Subject: batchsweep: account main (serpwow)"), "{mail}");
+    let (head, body) = mail.split_once("\n\n").unwrap();
+    assert!(body.contains("11 deleted") || body.contains("deleted 11"), "{mail}");
+    assert!(!head.contains("Bcc") && !mail.lines().any(|line| line.starts_with("Bcc")), "{mail}");
+}
+
+#[cfg(feature = "mail")]
+#[tokio::test(start_paused = true)]
+async fn mail_that_is_refused_changes_no_run_and_shows_nothing_of_what_was_said() {
+    let (got, url, _server) = mail_server("550 not from you, CANARY").await;
+    let ran = once(&world("email", &url, MAILBOXES).await).await;
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(got.lock().unwrap().is_empty());
+    let failed: Vec<_> =
+        ran.events().into_iter().filter(|event| event["event"] == "notify.failed").collect();
+    assert_eq!(failed.len(), 1, "{failed:?}");
+    assert!(failed[0]["error"].as_str().unwrap().contains("said 550"), "{failed:?}");
+    for (url, words) in [
+        ("smtp://mail.example.org", "neither"),
+        ("https://mail.example.org", "neither"),
+        ("smtps://", "not a URL"),
+    ] {
+        let world = world("email", url, MAILBOXES).await;
+        let ran = world.run(&["notify", "test", "ops"]).await;
+        assert_eq!(ran.code, 78, "{url}: {ran:?}");
+        assert!(ran.err.contains(words), "{url}: {}", ran.err);
+    }
+    for (more, words) in [
+        ("from = \"ops@example.org\"\n", "mail needs `from` and `to`"),
+        ("from = \"nobody\"\nto = \"ops@example.org\"\n", "is no mailbox"),
+    ] {
+        let ran = world("email", "smtps://mail.example.org", more).await.run(&["check"]).await;
+        assert_eq!(ran.code, 78, "{more}: {ran:?}");
+        assert!(ran.err.contains(words), "{more}: {}", ran.err);
+    }
 }
