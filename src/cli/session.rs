@@ -100,6 +100,7 @@ impl Session {
         let notifies = matches!(watch, Watch::Runs | Watch::Service);
         let desk = notifies.then(|| open_desk(&config, outside));
         observers.extend(desk.clone().map(|desk| desk as Arc<dyn Observer>));
+        observers.extend(notifies.then(|| open_telemetry(outside)).flatten());
         let setting = Setting {
             env: outside.env.clone(),
             clock: Arc::clone(&outside.clock),
@@ -144,6 +145,29 @@ impl Session {
 fn open_desk(config: &Config, outside: &Outside) -> Arc<Desk> {
     let opened = config.open_channels(&outside.env);
     Arc::new(Desk::open(opened, Arc::clone(&outside.clock), Arc::new(Log), outside.seed))
+}
+
+/// A collector of OpenTelemetry, where the environment names one.
+#[cfg(feature = "otel")]
+fn open_telemetry(outside: &Outside) -> Option<Arc<dyn Observer>> {
+    use crate::observe::telemetry;
+    let env = |name: &str| outside.env.get(name).filter(|text| !text.is_empty()).map(str::to_owned);
+    match telemetry::open(&env, Arc::clone(&outside.clock)) {
+        Ok(telemetry) => telemetry.map(|telemetry| Arc::new(telemetry) as Arc<dyn Observer>),
+        Err(why) => {
+            tracing::warn!(
+                event = "telemetry.off",
+                error = why,
+                "runs go on without OpenTelemetry"
+            );
+            None
+        }
+    }
+}
+
+#[cfg(not(feature = "otel"))]
+const fn open_telemetry(_: &Outside) -> Option<Arc<dyn Observer>> {
+    None
 }
 
 /// The files that the command line asks for.

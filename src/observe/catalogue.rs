@@ -233,7 +233,7 @@ const SERVICE: [Entry; 17] = [
     ),
 ];
 
-const OF_LOG: [Entry; 2] = [
+const OF_LOG: [Entry; 3] = [
     entry(
         "log.unreachable",
         "warn",
@@ -245,6 +245,12 @@ const OF_LOG: [Entry; 2] = [
         "warn",
         "`lines`",
         "the journal hung and takes lines again; so many were lost",
+    ),
+    entry(
+        "telemetry.off",
+        "warn",
+        "`error`",
+        "the collector of OpenTelemetry cannot be used as the variables say (builds with `otel`)",
     ),
 ];
 

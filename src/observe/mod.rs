@@ -10,6 +10,8 @@ pub mod journal;
 pub mod log;
 pub mod metrics;
 pub mod progress;
+#[cfg(feature = "otel")]
+pub mod telemetry;
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]

@@ -7,7 +7,7 @@ import sys
 
 class Receiver(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode(errors="replace")
         with open(sys.argv[1], "a", encoding="utf-8") as file:
             print(json.dumps({"path": self.path, "headers": dict(self.headers), "body": body}), file=file)
         self.send_response(200)
