@@ -3,7 +3,7 @@
 //! Not here: the sentence of a verdict (`verdict`), how it is shown (`cli`).
 //! Invariant: the verdict shown is the one that `decide` gives.
 
-use crate::batch::{Batch, RuleName};
+use crate::batch::{Batch, Fact, RuleName};
 use crate::clock::Timestamp;
 use crate::policy::answer::Answer;
 use crate::policy::decide::{Floor, Policy};
@@ -207,6 +207,11 @@ impl Policy {
             | Verdict::Unknown { .. }
             | Verdict::Kept { .. }
             | Verdict::Held { .. } => return None,
+        }
+        // Time makes such a field known too, and so other rules may come true sooner: nobody can say.
+        let is_ahead = |time: &Fact<Timestamp>| time.known().is_some_and(|at| *at > subject.now);
+        if is_ahead(&subject.batch.created_at) || is_ahead(&subject.batch.last_run) {
+            return None;
         }
         let by_rule = self.delete.iter().filter_map(|rule| self.lets_go_at(rule, subject, memory));
         let by_rule = by_rule.min()?;

@@ -902,6 +902,29 @@ fn an_explanation_shows_every_rule_with_what_it_wanted_and_saw() {
     assert_eq!(explained.rules[0].answer, Answer::No);
 }
 
+// The law above found it: the run to come makes `idle_for` answerable an hour from now.
+#[test]
+fn nobody_can_say_when_a_batch_goes_whose_last_run_is_yet_to_come() {
+    let probation = hours(2);
+    let idle = delete("idle", vec![Matcher::IdleFor(Duration::ZERO)]);
+    let enabled = delete("enabled", vec![Matcher::Enabled(true)]);
+    let policy =
+        Policy::new(Vec::new(), vec![idle, enabled], Terms { probation, ..terms(None, Tz::UTC) });
+    let ran_at = |time: &str| {
+        let mut one = batch("A0").created(NOW).build();
+        one.last_run = Fact::Known(at(time));
+        one
+    };
+    for (last_run, expected) in
+        [("2026-03-30T13:00:00Z", None), (NOW, Some(at("2026-03-30T14:00:00Z")))]
+    {
+        let explained =
+            policy.explain(&[ran_at(last_run)], 0, &Memory::default(), at(NOW)).unwrap();
+        assert_eq!(explained.verdict.name(), "wait");
+        assert_eq!(explained.eligible_at, expected, "{last_run}");
+    }
+}
+
 #[test]
 fn rules_are_described_in_plain_words() {
     let counts = Counts {
